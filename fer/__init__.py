@@ -1,0 +1,23 @@
+"""Facial expressions, live: find the faces of a frame and name what they show."""
+
+from fer.annotation import ExpressionAnnotator
+from fer.classification import ExpressionClassifier
+from fer.detection import HaarFaceDetector
+from fer.errors import DatasetError, DisplayError, FerError, ModelError, SourceError
+from fer.expressions import EXPRESSIONS, Expression, FaceState
+from fer.pipeline import ExpressionPipeline
+
+__all__ = [
+    "EXPRESSIONS",
+    "DatasetError",
+    "DisplayError",
+    "Expression",
+    "ExpressionAnnotator",
+    "ExpressionClassifier",
+    "ExpressionPipeline",
+    "FaceState",
+    "FerError",
+    "HaarFaceDetector",
+    "ModelError",
+    "SourceError",
+]

@@ -1,0 +1,100 @@
+"""``card.json``: what a model's files are, kept beside them and checked on loading."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fer.errors import ModelError
+from fer.expressions import EXPRESSION_NAMES
+from fer.preprocessing import INPUT_SIZE, PIXEL_RANGE
+
+CARD_FILE = "card.json"
+KERAS_FILE = "fer.keras"
+LITERT_FILE = "fer.tflite"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a program has to know of a model before it may trust its output.
+
+    Attributes:
+        network: Name of the builder in `fer.training.networks.NETWORKS`.
+        temperature: What the logits are divided by, so that the probability
+            that is shown is the share of such answers that are right.
+        figures: Measures, each with the command that repeats it.
+        sha256: Hexadecimal digest of each file, by its name.
+        labels: Expressions by class id.
+        input_size: Side of the square input, in pixels.
+        pixel_range: Range of the network's input; it scales that itself.
+    """
+
+    network: str
+    temperature: float = 1.0
+    figures: dict[str, Any] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = EXPRESSION_NAMES
+    input_size: int = INPUT_SIZE
+    pixel_range: tuple[float, float] = PIXEL_RANGE
+
+    def save(self, folder: Path) -> None:
+        """Write ``card.json`` into a folder."""
+        text = json.dumps(asdict(self), indent=2) + "\n"
+        (folder / CARD_FILE).write_text(text, encoding="utf-8")
+
+
+def load_card(folder: Path) -> ModelCard:
+    """Read a folder's ``card.json``.
+
+    Raises:
+        ModelError: It is missing or damaged, or speaks of a network that eats
+            other pixels or names its classes in another order.
+    """
+    path = folder / CARD_FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        card = ModelCard(
+            network=str(raw["network"]),
+            temperature=float(raw["temperature"]),
+            figures=dict(raw["figures"]),
+            sha256=dict(raw["sha256"]),
+            labels=tuple(raw["labels"]),
+            input_size=int(raw["input_size"]),
+            pixel_range=(float(raw["pixel_range"][0]), float(raw["pixel_range"][1])),
+        )
+    except FileNotFoundError:
+        raise ModelError(
+            f"There is no {path}: a model needs the card that `python -m fer export` writes."
+        ) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(f"{path} is damaged ({error}): export the model again.") from error
+    ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE)
+    if (card.labels, card.input_size, card.pixel_range) != ours or card.temperature <= 0:
+        raise ModelError(
+            f"{path} describes another kind of model; expected the labels "
+            f"{', '.join(EXPRESSION_NAMES)}, an input of {INPUT_SIZE} pixels in "
+            f"{PIXEL_RANGE[0]:g} to {PIXEL_RANGE[1]:g} and a temperature above 0."
+        )
+    return card
+
+
+def verify(path: Path, card: ModelCard) -> None:
+    """Check that a model file is the one its card speaks of.
+
+    Raises:
+        ModelError: The file is missing, or its SHA-256 differs.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no model at {path}.")
+    if sha256(path) != card.sha256.get(path.name):
+        raise ModelError(
+            f"{path} is not the file that {CARD_FILE} beside it describes (SHA-256 differs): "
+            "it is damaged or was exchanged. Fetch or export it again."
+        )
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,91 @@
+"""What does a face show? The trained network, run by LiteRT."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from fer.card import LITERT_FILE, load_card, verify
+from fer.errors import ModelError
+from fer.preprocessing import network_input
+
+MODEL_VARIABLE = "FER_MODEL"
+"""Environment variable that names another model than the shipped one."""
+
+_SHIPPED = Path(__file__).resolve().parent.parent / "model"
+
+
+def resolve_model(model: str | Path | None = None) -> Path:
+    """Find the LiteRT file of a model.
+
+    Args:
+        model: A ``.tflite`` file or the folder that holds one as ``fer.tflite``;
+            by default what ``FER_MODEL`` says, else the shipped model.
+
+    Returns:
+        Path of the ``.tflite`` file.
+
+    Raises:
+        ModelError: There is none, or it is a file of another kind.
+    """
+    path = Path(model or os.environ.get(MODEL_VARIABLE) or _SHIPPED)
+    if path.is_dir():
+        path = path / LITERT_FILE
+    if path.suffix == ".keras":
+        raise ModelError(
+            f"{path} is for training; the apps run LiteRT. "
+            f"Write it with: python -m fer export --model {path} --out {path.parent}"
+        )
+    if not path.is_file():
+        raise ModelError(f"There is no model at {path}; expected a .tflite file or its folder.")
+    return path
+
+
+class ExpressionClassifier:
+    """Scores faces. Belongs to one thread: an interpreter is not safe in two.
+
+    Args:
+        model: As `resolve_model` takes it.
+
+    Raises:
+        ModelError: The model is missing, damaged or not one of ours.
+    """
+
+    def __init__(self, model: str | Path | None = None) -> None:
+        path = resolve_model(model)
+        self.card = load_card(path.parent)
+        verify(path, self.card)
+        try:
+            self._interpreter = Interpreter(str(path), num_threads=1)
+            self._run = self._interpreter.get_signature_runner()
+            self._input = next(iter(self._run.get_input_details()))
+        except (ValueError, RuntimeError, StopIteration) as error:
+            raise ModelError(f"{path} is no LiteRT model that can be run ({error}).") from error
+
+    def __call__(self, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Score faces.
+
+        Args:
+            faces: Grey faces, uint8 of shape (n, 48, 48), as
+                `fer.preprocessing.crop_faces` cuts them.
+
+        Returns:
+            Probabilities, float32 of shape (n, 7), by class id; each row sums
+            to 1, calibrated with the card's temperature.
+
+        Raises:
+            ValueError: Another dtype or shape.
+        """
+        inputs = network_input(faces)
+        if len(inputs) == 0:
+            return np.empty((0, len(self.card.labels)), np.float32)
+        logits = self._run(**{self._input: inputs})["logits"]
+        return softmax(logits / self.card.temperature)
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Turn logits of shape (n, k) into probabilities, float32 of the same shape."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

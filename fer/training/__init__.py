@@ -1,0 +1,1 @@
+"""Data sets, networks, training, evaluation and export: all that needs Keras."""
