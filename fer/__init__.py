@@ -3,7 +3,7 @@
 from fer.annotation import ExpressionAnnotator
 from fer.classification import ExpressionClassifier
 from fer.detection import HaarFaceDetector
-from fer.errors import DatasetError, DisplayError, FerError, ModelError, SourceError
+from fer.errors import DatasetError, DisplayError, FerError, ModelError, SourceError, TrainingError
 from fer.expressions import EXPRESSIONS, Expression, FaceState
 from fer.pipeline import ExpressionPipeline
 
@@ -20,4 +20,5 @@ __all__ = [
     "HaarFaceDetector",
     "ModelError",
     "SourceError",
+    "TrainingError",
 ]

@@ -14,7 +14,9 @@ from fer.preprocessing import network_input
 MODEL_VARIABLE = "FER_MODEL"
 """Environment variable that names another model than the shipped one."""
 
-_SHIPPED = Path(__file__).resolve().parent.parent / "model"
+_PACKAGE = Path(__file__).resolve().parent
+_SHIPPED = (_PACKAGE / "_model", _PACKAGE.parent / "model")
+"""Where the shipped model lies: in an installed wheel, or in a clone."""
 
 
 def resolve_model(model: str | Path | None = None) -> Path:
@@ -30,7 +32,8 @@ def resolve_model(model: str | Path | None = None) -> Path:
     Raises:
         ModelError: There is none, or it is a file of another kind.
     """
-    path = Path(model or os.environ.get(MODEL_VARIABLE) or _SHIPPED)
+    shipped = next((folder for folder in _SHIPPED if folder.is_dir()), _SHIPPED[-1])
+    path = Path(model or os.environ.get(MODEL_VARIABLE) or shipped)
     if path.is_dir():
         path = path / LITERT_FILE
     if path.suffix == ".keras":

@@ -28,7 +28,7 @@ class HaarFaceDetector:
     """
 
     def __init__(self) -> None:
-        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + _CASCADE)
+        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + _CASCADE)  # type: ignore[attr-defined]
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> sv.Detections:
         """Find the faces of a frame.
@@ -70,7 +70,7 @@ class HaarFaceDetector:
             if right > left and bottom > top:
                 scale = min(1.0, NEAR_SIDE / (x2 - x1))
                 boxes = self._search(frame[top:bottom, left:right], scale, _NEAR_SIZES)
-                found.append(boxes + np.float32([left, top, left, top]))
+                found.append(boxes + np.array([left, top, left, top], np.float32))
         boxes = np.concatenate(found)
         ranked = np.column_stack([boxes, np.ones(len(boxes), np.float32)])
         kept = sv.box_non_max_suppression(ranked, iou_threshold=_SAME_FACE_IOU)
@@ -93,4 +93,4 @@ class HaarFaceDetector:
             maxSize=(most, most) if most else (0, 0),
         )
         xywh = np.asarray(boxes, np.float32).reshape(-1, 4) / np.float32(scale)
-        return sv.xywh_to_xyxy(xywh)
+        return np.asarray(sv.xywh_to_xyxy(xywh), np.float32)

@@ -89,7 +89,7 @@ class ExpressionPipeline:
         time_s = time.monotonic() if time_s is None else time_s
         faces = self._follow(frame, time_s)
         crops = crop_faces(frame, faces.xyxy)
-        scores = self.smoother(self.classifier(crops), faces.tracker_id, time_s)
+        scores = self.smoother(self.classifier(crops), np.asarray(faces.tracker_id), time_s)
         return _described(faces, crops, scores)
 
     def _follow(self, frame: npt.NDArray[np.uint8], time_s: float) -> sv.Detections:

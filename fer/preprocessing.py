@@ -33,9 +33,7 @@ def validate_frame(frame: npt.NDArray[np.uint8]) -> None:
         raise ValueError(f"{expected}, but got an empty one of shape {frame.shape}.")
 
 
-def crop_faces(
-    frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]
-) -> npt.NDArray[np.uint8]:
+def crop_faces(frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number]) -> npt.NDArray[np.uint8]:
     """Cut faces out of a frame, the way FER-2013 frames them.
 
     A crop is a square round the middle of its box. Where it reaches over the

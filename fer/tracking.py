@@ -45,6 +45,11 @@ class FaceTracker:
         """
         found = self._tracker.update(sv.Detections(xyxy=detections.xyxy), timestamp=time_s)
         xyxy, ids = found.xyxy.astype(np.float32), np.asarray(found.tracker_id, int)
+        seen_now = {
+            face: (time_s, box)
+            for face, box in zip(ids.tolist(), xyxy, strict=True)
+            if face != UNKNOWN_ID
+        }
         self._last = {
             face: (seen, box)
             for face, (seen, box) in self._last.items()
@@ -54,8 +59,7 @@ class FaceTracker:
             overlaps = sv.box_iou_batch(box[np.newaxis], xyxy) if len(xyxy) else np.zeros(1)
             if overlaps.max() < _SAME_PLACE_IOU:
                 xyxy, ids = np.vstack([xyxy, box]), np.append(ids, face)
-        seen = zip(found.tracker_id, found.xyxy.astype(np.float32), strict=True)
-        self._last |= {int(face): (time_s, box) for face, box in seen if face != UNKNOWN_ID}
+        self._last |= seen_now
         self.known = xyxy
         return sv.Detections(xyxy=xyxy, tracker_id=ids)
 
@@ -75,7 +79,7 @@ class ScoreSmoother:
         self._faces: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
 
     def __call__(
-        self, scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int_], time_s: float
+        self, scores: npt.NDArray[np.float32], ids: npt.NDArray[np.integer], time_s: float
     ) -> npt.NDArray[np.float32]:
         """Smooth the scores of one frame.
 

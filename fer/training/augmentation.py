@@ -53,9 +53,13 @@ class AugmentedBatches(keras.utils.PyDataset):
         self.start_at(0)
 
     def start_at(self, epoch: int) -> None:
-        """Begin with this epoch, counted from 0, so that a resumed run sees other batches."""
-        self._random = np.random.default_rng((self._seed, epoch))
-        self._order = self._random.permutation(len(self._faces))
+        """Begin with this epoch, counted from 0.
+
+        What an epoch holds hangs on the seed and its number only, so that a
+        resumed run goes on with what an unbroken one would have seen.
+        """
+        self._epoch = epoch
+        self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._faces))
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -69,29 +73,26 @@ class AugmentedBatches(keras.utils.PyDataset):
         faces = np.stack([augment(self._faces[i], random) for i in chosen])
         return mixup(network_input(faces), self._targets[chosen], random)
 
-    def on_epoch_end(self) -> None:
-        """Shuffle for the next epoch."""
-        self.start_at(self._epoch + 1)
-
 
 def augment(face: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Turn, scale, shift, flip, light and partly erase one grey face of 48×48."""
     angle = random.uniform(-ROTATION_DEG, ROTATION_DEG)
     middle = (INPUT_SIZE - 1) / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), angle, 1 + random.uniform(-SCALE, SCALE))
+    scale = 1 + random.uniform(-SCALE, SCALE)
+    matrix = np.array(cv2.getRotationMatrix2D((middle, middle), angle, scale), np.float64)
     matrix[:, 2] += random.uniform(-SHIFT, SHIFT, 2) * INPUT_SIZE
     if random.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, INPUT_SIZE - 1], [0, 1, 0], [0, 0, 1]])
-    face = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
     gain = 1 + random.uniform(-CONTRAST, CONTRAST)
     bias = random.uniform(-BRIGHTNESS, BRIGHTNESS) + 128 * (1 - gain)
     levels = np.clip(np.arange(256) * gain + bias, 0, 255).astype(np.uint8)
-    face = cv2.LUT(face, levels)
+    lit = np.asarray(cv2.LUT(moved, levels), np.uint8)
     if random.random() < ERASED_SHARE:
         width, height = (random.uniform(*ERASED_SIDE, 2) * INPUT_SIZE).astype(int)
         left, top = random.integers(INPUT_SIZE - width), random.integers(INPUT_SIZE - height)
-        face[top : top + height, left : left + width] = random.integers(256)
-    return face
+        lit[top : top + height, left : left + width] = random.integers(256)
+    return lit
 
 
 def mixup(

@@ -22,7 +22,7 @@ def plot_curves(log: Path, out: Path) -> None:
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         names = {metric: "training, augmented", f"val_{metric}": "PublicTest"}
         for column, name in names.items():
-            if rows and column in rows[0]:
+            if rows and rows[0].get(column, "NA") != "NA":  # Keras's word for not measured
                 axes.plot(epochs, [float(row[column]) for row in rows], label=name)
         axes.set(xlabel="epoch", ylabel=metric)
         axes.legend()

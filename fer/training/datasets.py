@@ -5,6 +5,7 @@ import gzip
 import io
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,7 +32,10 @@ in a test folder whose name does not say which of the two tests it is from."""
 VOTES_FILE = "fer2013new.csv"
 _HEADER = ["emotion", "pixels", "Usage"]
 _USAGES = ("Training", "PublicTest", "PrivateTest")
-_IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
+_UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error)
+_IMAGE_SUFFIXES = set(
+    ".avif .bmp .gif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
+)
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ def _read_csv(path: Path) -> FaceDataset:
                 faces.append(face)
                 labels.append(label)
                 usages.append(usage)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DatasetError(f"{path} cannot be read as fer2013.csv: {error}.") from error
     return _dataset(faces, labels, usages, path)
 
@@ -191,19 +195,21 @@ def _parse_row(row: list[str], place: str) -> tuple[npt.NDArray[np.uint8], int, 
 
 
 def _with_votes(dataset: FaceDataset, path: Path) -> FaceDataset:
-    with open(path, encoding="utf-8", newline="") as lines:
-        rows = list(csv.reader(lines))[1:]
+    try:
+        with open(path, encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines))[1:]
+    except _UNREADABLE as error:
+        raise DatasetError(f"{path} cannot be read as {VOTES_FILE}: {error}.") from error
     if len(rows) != len(dataset):
         raise DatasetError(
             f"{path} has {len(rows)} rows, but the data beside it has {len(dataset)}: "
             "they belong together row by row. Take the matching file, or move this one away."
         )
-    try:
-        votes = np.array([row[2:12] for row in rows], dtype=np.int64)
-    except ValueError as error:
-        raise DatasetError(f"{path}: a vote is not a whole number ({error}).") from error
-    no_face = np.array([row[1] == "" for row in rows])
-    return replace(dataset, votes=votes, no_face=no_face)
+    for number, row in enumerate(rows, start=1):
+        if len(row) != 12 or not all(vote.isdecimal() for vote in row[2:]):
+            raise DatasetError(f"{path}, row {number}: expected Usage, Image name and 10 votes.")
+    votes = np.array([row[2:] for row in rows], dtype=np.int64)
+    return replace(dataset, votes=votes, no_face=np.array([row[1] == "" for row in rows]))
 
 
 def _read_folders(root: Path) -> FaceDataset:
@@ -216,7 +222,7 @@ def _read_folders(root: Path) -> FaceDataset:
                     f"{folder}: no expression is called {folder.name!r}; "
                     f"expected {', '.join(EXPRESSION_NAMES)}."
                 )
-            files = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in _IMAGE_SUFFIXES]
+            files = [p for p in sorted(folder.iterdir()) if _is_picture(p)]
             if not files:
                 raise DatasetError(f"{folder} holds no picture.")
             for file in files:
@@ -227,11 +233,16 @@ def _read_folders(root: Path) -> FaceDataset:
     return _dataset(faces, labels, usages, root)
 
 
+def _is_picture(path: Path) -> bool:
+    """Tell a picture from what file managers leave in folders."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
 def _read_face(path: Path) -> npt.NDArray[np.uint8]:
-    data = np.frombuffer(path.read_bytes(), np.uint8)
     try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
         face = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    except cv2.error:
+    except (OSError, cv2.error):
         face = None
     if face is None:
         raise DatasetError(f"{path} cannot be read as a picture.")

@@ -16,13 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from fer.card import KERAS_FILE
 from fer.errors import TrainingError
 from fer.preprocessing import network_input
 from fer.training.augmentation import AugmentedBatches
-from fer.training.curves import plot_curves
+from fer.training.callbacks import Chance, Checkpoint, Curves, Divergence
 from fer.training.datasets import FaceDataset
 from fer.training.networks import NETWORKS
 
@@ -65,47 +64,6 @@ class Recipe:
     seed: int = 0
 
 
-class _Checkpoint(keras.callbacks.Callback):
-    """Saves weights and optimizer after each epoch, whole or not at all."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        partial = self._path.with_name("partial.weights.h5")
-        self.model.save_weights(partial)
-        os.replace(partial, self._path)
-
-
-class _Divergence(keras.callbacks.Callback):
-    """Ends a run that has left the numbers, before anything of it is saved."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._check(logs is None or np.isfinite(logs["loss"]))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._check(all(np.isfinite(weight).all() for weight in self.model.get_weights()))
-
-    def _check(self, finite: bool) -> None:
-        if not finite:
-            raise TrainingError(
-                "The loss is no number any more: the training diverged and was ended. "
-                "Lower the learning rate of fer.training.train.Recipe."
-            )
-
-
-class _Curves(keras.callbacks.Callback):
-    """Draws the log anew after each epoch."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__()
-        self._log = log
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        plot_curves(self._log, self._log.with_name("curves.png"))
-
-
 def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False) -> Path:
     """Train a network.
 
@@ -127,49 +85,60 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
             not go together, or the training diverged.
     """
     trained = out / KERAS_FILE
-    _prepare(recipe, out, resume)
+    check_run(recipe, out, resume)
     if trained.exists():
         _log.info("the run in %s is finished: nothing to resume", out)
         return trained
-    keras.utils.set_random_seed(recipe.seed)
     training = dataset.clean_training()
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / RUN_FILE, json.dumps(asdict(recipe), indent=2) + "\n")
+    keras.utils.set_random_seed(recipe.seed)
     _log.info("training on %d faces of %d", len(training), len(dataset.split("training")))
     batches = AugmentedBatches(training.faces, training.labels, recipe.batch_size, recipe.seed)
     model = NETWORKS[recipe.network]()
     _compile(model, recipe, len(batches))
     done = _restore(model, out, len(batches))
-    batches.start_at(done)
     model.fit(
         batches,
         epochs=recipe.epochs,
         initial_epoch=done,
         validation_data=_validation(dataset),
-        callbacks=_callbacks(out),
+        callbacks=[
+            Chance(batches, recipe.seed),
+            Divergence(),
+            keras.callbacks.SwapEMAWeights(),
+            keras.callbacks.CSVLogger(out / LOG_FILE, append=True),
+            Curves(out / LOG_FILE),
+            Checkpoint(out / CHECKPOINT_FILE),  # last, when all else is written
+        ],
+        shuffle=False,  # the batches shuffle the faces themselves, and repeatably
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    model.save(out / "partial.keras")
+    # A model of its own, so that the optimizer, twice its size, stays out of the file.
+    keras.Model(model.inputs, model.outputs, name=model.name).save(out / "partial.keras")
     os.replace(out / "partial.keras", trained)
     return trained
 
 
-def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
-    """Make the run's folder, or check that it holds the run to be resumed."""
+def check_run(recipe: Recipe, out: Path, resume: bool) -> None:
+    """Check that a run can be started in a folder, or be resumed there.
+
+    Raises:
+        TrainingError: As `train` does.
+    """
     if recipe.network not in NETWORKS:
         raise TrainingError(
             f"There is no network {recipe.network!r}; choose one of: {', '.join(NETWORKS)}."
         )
-    description = out / RUN_FILE
     if not resume:
-        if description.exists() or (out / KERAS_FILE).exists():
+        if (out / RUN_FILE).exists() or (out / KERAS_FILE).exists():
             raise TrainingError(
                 f"{out} holds a network already: add --resume, or give another folder as --out."
             )
-        out.mkdir(parents=True, exist_ok=True)
-        _write(description, json.dumps(asdict(recipe), indent=2) + "\n")
         return
-    if not description.is_file():
+    if not (out / RUN_FILE).is_file():
         raise TrainingError(f"{out} holds no run to resume: leave --resume away to start one.")
-    started = json.loads(description.read_text(encoding="utf-8"))
+    started = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
     for name, value in asdict(recipe).items():
         if started.get(name) != value:
             raise TrainingError(
@@ -190,17 +159,6 @@ def _restore(model: keras.Model, out: Path, steps_per_epoch: int) -> int:
         raise TrainingError(f"The run in {out} was started with another number of training faces.")
     _keep_log(out / LOG_FILE, done)
     return done
-
-
-def _callbacks(out: Path) -> list[keras.callbacks.Callback]:
-    """Return them in their order: the checkpoint comes last, when all else is written."""
-    return [
-        _Divergence(),
-        keras.callbacks.SwapEMAWeights(),
-        keras.callbacks.CSVLogger(out / LOG_FILE, append=True),
-        _Curves(out / LOG_FILE),
-        _Checkpoint(out / CHECKPOINT_FILE),
-    ]
 
 
 def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:

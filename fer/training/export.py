@@ -1,0 +1,125 @@
+"""From a trained ``.keras`` file to the LiteRT file that the apps run."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fer.card import CARD_FILE, KERAS_FILE, LITERT_FILE, ModelCard, load_card, sha256
+from fer.errors import ModelError
+from fer.expressions import EXPRESSIONS
+from fer.preprocessing import INPUT_SIZE
+from fer.training.networks import ATTENTION_LAYER
+
+
+def export_litert(
+    keras_path: Path,
+    out: Path,
+    *,
+    network: str | None = None,
+    temperature: float | None = None,
+    figures: dict[str, Any] | None = None,
+) -> ModelCard:
+    """Write ``fer.tflite``, ``fer.keras`` and ``card.json`` into a folder.
+
+    The LiteRT file has the outputs ``logits``, float32 of shape (n, 7), and,
+    where the network has them, the class activation maps ``attention``,
+    float32 of shape (n, 6, 6, 7).
+
+    Args:
+        keras_path: A network trained here.
+        out: Folder to write to; made if it is not there.
+        network: Its name for the card; by default what the run or the card
+            beside it says, else the name that it was built with.
+        temperature: For the card; by default that of a card of the same
+            network that `out` already holds, else 1.
+        figures: For the card; by default kept in the same way, else none.
+
+    Returns:
+        The card that was written.
+
+    Raises:
+        ModelError: The file cannot be read, or is not one of ours.
+    """
+    model = load_network(keras_path)
+    out.mkdir(parents=True, exist_ok=True)
+    known = _known_card(keras_path.parent, keras_path) or _known_card(out, keras_path)
+    _write_litert(model, out)
+    _copy(keras_path, out / KERAS_FILE)
+    if temperature is None:
+        temperature = known.temperature if known else 1.0
+    if figures is None:
+        figures = known.figures if known else {}
+    card = ModelCard(
+        network=network or _network_name(keras_path, known) or model.name,
+        temperature=temperature,
+        figures=figures,
+        sha256={name: sha256(out / name) for name in (KERAS_FILE, LITERT_FILE)},
+    )
+    card.save(out)
+    return card
+
+
+def load_network(path: Path) -> keras.Model:
+    """Read a ``.keras`` file, without running any code that it may carry.
+
+    Raises:
+        ModelError: There is none, it is damaged, or eats or gives something else.
+    """
+    if path.suffix != ".keras" or not path.is_file():
+        raise ModelError(f"There is no trained network at {path}; expected a .keras file.")
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ModelError(f"{path} cannot be read as a Keras model: {reason}") from error
+    shapes = (getattr(model, "input_shape", None), getattr(model, "output_shape", None))
+    expected = ((None, INPUT_SIZE, INPUT_SIZE, 1), (None, len(EXPRESSIONS)))
+    if shapes != expected:
+        raise ModelError(
+            f"{path} maps {shapes[0]} to {shapes[1]}; expected {expected[0]} to {expected[1]}."
+        )
+    return model
+
+
+def _write_litert(model: keras.Model, out: Path) -> None:
+    """Convert a network whose last layer gives logits; the outputs keep their names."""
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError("LiteRT files are written by TensorFlow: set KERAS_BACKEND=tensorflow.")
+    # Not `model.output`: for a network that was trained it is a list of one.
+    outputs = {"logits": model.outputs[0]}
+    if any(layer.name == ATTENTION_LAYER for layer in model.layers):
+        outputs["attention"] = model.get_layer(ATTENTION_LAYER).output
+    partial = out / "partial.tflite"
+    keras.Model(model.inputs[0], outputs).export(partial, format="litert", verbose=False)
+    os.replace(partial, out / LITERT_FILE)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists() and target.samefile(source):
+        return
+    partial = target.with_name("partial.keras")
+    shutil.copyfile(source, partial)
+    os.replace(partial, target)
+
+
+def _known_card(folder: Path, keras_path: Path) -> ModelCard | None:
+    """Return the folder's card if it speaks of this very file."""
+    if not (folder / CARD_FILE).is_file():
+        return None
+    try:
+        card = load_card(folder)
+    except ModelError:
+        return None
+    return card if card.sha256.get(KERAS_FILE) == sha256(keras_path) else None
+
+
+def _network_name(keras_path: Path, card: ModelCard | None) -> str | None:
+    """Return what the network is called, as far as its card or its run says."""
+    run = keras_path.with_name("run.json")
+    if card is None and run.is_file():
+        return str(json.loads(run.read_text(encoding="utf-8"))["network"])
+    return card.network if card else None

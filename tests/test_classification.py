@@ -1,0 +1,136 @@
+"""The shipped model, and models that are not what they should be."""
+
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+from fer import EXPRESSIONS, ExpressionClassifier, ModelError
+from fer.card import CARD_FILE, LITERT_FILE
+from fer.classification import resolve_model
+
+
+def faces(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, 48, 48)).astype(np.uint8)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the shipped model that a test may spoil."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in (LITERT_FILE, CARD_FILE):
+        shutil.copy(resolve_model().parent / name, folder)
+    return folder
+
+
+def edit_card(folder, **changes):
+    card = json.loads((folder / CARD_FILE).read_text())
+    (folder / CARD_FILE).write_text(json.dumps(card | changes))
+
+
+@pytest.mark.parametrize("count", [0, 1, 8])
+def test_scores_are_probabilities_of_the_seven_expressions(count):
+    scores = ExpressionClassifier()(faces(count))
+    assert scores.shape == (count, len(EXPRESSIONS))
+    assert scores.dtype == np.float32
+    assert np.allclose(scores.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_face_scores_the_same_alone_and_in_any_batch():
+    classifier = ExpressionClassifier()
+    batch = faces(8)
+    together = classifier(batch)
+    alone = np.concatenate([classifier(face[np.newaxis]) for face in batch])
+    assert np.abs(together - alone).max() < 1e-5
+    assert np.abs(classifier(batch[3:6]) - together[3:6]).max() < 1e-5
+
+
+def test_classifiers_of_many_threads_do_not_disturb_each_other():
+    batches = [faces(4, seed) for seed in range(8)]
+    expected = [ExpressionClassifier()(batch) for batch in batches]
+    answers = [None] * len(batches)
+
+    def work(i):
+        classifier = ExpressionClassifier()
+        for _ in range(20):
+            answers[i] = classifier(batches[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(batches))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(a, b) for a, b in zip(answers, expected, strict=True))
+
+
+def test_a_model_is_found_by_folder_file_and_environment(model, monkeypatch):
+    assert resolve_model(model) == resolve_model(model / LITERT_FILE) == model / LITERT_FILE
+    monkeypatch.setenv("FER_MODEL", str(model))
+    assert resolve_model() == model / LITERT_FILE
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"no model at .*nowhere"):
+        ExpressionClassifier(tmp_path / "nowhere")
+
+
+def test_a_keras_file_is_answered_with_the_command_that_converts_it(tmp_path):
+    with pytest.raises(ModelError, match="python -m fer export --model"):
+        ExpressionClassifier(tmp_path / "fer.keras")
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:1000], lambda data: b"", lambda d: d + b"x"])
+def test_a_truncated_or_exchanged_model_is_refused(model, spoil):
+    file = model / LITERT_FILE
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(ModelError, match="SHA-256"):
+        ExpressionClassifier(model)
+
+
+def test_a_file_that_is_no_model_is_refused_even_if_its_card_vouches_for_it(model):
+    from fer.card import sha256
+
+    file = model / LITERT_FILE
+    file.write_bytes(b"no model at all")
+    edit_card(model, sha256={LITERT_FILE: sha256(file)})
+    with pytest.raises(ModelError, match="no LiteRT model"):
+        ExpressionClassifier(model)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]},
+        {"pixel_range": [0.0, 1.0]},
+        {"input_size": 64},
+        {"temperature": 0.0},
+    ],
+)
+def test_a_model_with_other_labels_or_pixels_is_refused(model, changes):
+    edit_card(model, **changes)
+    with pytest.raises(ModelError, match="another kind of model"):
+        ExpressionClassifier(model)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"network": 1}'])
+def test_a_damaged_card_is_refused(model, text):
+    (model / CARD_FILE).write_text(text)
+    with pytest.raises(ModelError, match="damaged"):
+        ExpressionClassifier(model)
+
+
+def test_a_model_without_a_card_is_refused(model):
+    (model / CARD_FILE).unlink()
+    with pytest.raises(ModelError, match="needs the card"):
+        ExpressionClassifier(model)
+
+
+def test_the_temperature_softens_the_scores_and_keeps_their_order(model):
+    sharp = ExpressionClassifier(model)(faces(8))
+    edit_card(model, temperature=ExpressionClassifier(model).card.temperature * 4)
+    soft = ExpressionClassifier(model)(faces(8))
+    assert (soft.max(axis=1) < sharp.max(axis=1)).all()
+    assert (soft.argmax(axis=1) == sharp.argmax(axis=1)).all()
