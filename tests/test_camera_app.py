@@ -1,0 +1,305 @@
+"""The window, on a real X server, under real keys."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import camera_app
+from fer import EXPRESSIONS
+from tests.requirements import missing, require
+from tests.synthetic import Face, FaceVideo, write_video
+
+ROOT = Path(camera_app.__file__).parent
+TITLE = camera_app._TITLE
+FPS = 10
+PATIENCE_S = 60  # a busy machine is slow; nothing waits for so long that goes well
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="X11 is Linux's")
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="module")
+def display():
+    """The name of a fresh X server."""
+    reads, writes = os.pipe()
+    command = [require("Xvfb"), "-displayfd", str(writes), "-screen", "0", "800x600x24"]
+    server = subprocess.Popen(
+        [*command, "-nolisten", "tcp", "-noreset"], pass_fds=[writes], stderr=subprocess.DEVNULL
+    )
+    os.close(writes)
+    with os.fdopen(reads) as pipe:
+        yield f":{pipe.readline().strip()}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Half a minute with a face and one without, and a second with one."""
+    folder = tmp_path_factory.mktemp("videos")
+    face = Face(center=(160, 120), sway=(20, 10), side=100)
+    for name, faces in (("face", (face,)), ("nobody", ())):
+        scene = FaceVideo(faces, seconds=3, fps=FPS, size=(320, 240))
+        write_video(folder / f"{name}.mp4", list(scene.frames()) * 20, FPS)
+    write_video(folder / "short.mp4", replace(scene, faces=(face,), seconds=1).frames(), FPS)
+    return folder
+
+
+class App:
+    """The program, running."""
+
+    def __init__(self, display, *arguments):
+        self.environment = {**os.environ, "DISPLAY": display}
+        self.environment.pop("WAYLAND_DISPLAY", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "camera_app.py", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def window(self):
+        """Its window's number, once it shows."""
+        tool = require("xdotool")
+
+        def find():
+            assert self.process.poll() is None, self.process.stderr.read()
+            search = [tool, "search", "--onlyvisible", "--name", f"^{TITLE}$"]
+            return subprocess.run(
+                search, env=self.environment, capture_output=True, text=True
+            ).stdout.split()
+
+        return int(wait_for(find, "the window")[0])
+
+    def press(self, key):
+        """Press a key with the window in focus, as there is no window manager."""
+        window = str(self.window())
+        command = [require("xdotool"), "windowfocus", "--sync", window, "key", key]
+        subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE_S)
+
+    def screenshot(self, path):
+        command = [require("import"), "-window", "root", str(path)]
+        subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE_S)
+        return cv2.imread(str(path))
+
+    def end(self):
+        """Its exit status and what it said."""
+        _, said = self.process.communicate(timeout=PATIENCE_S)
+        lines = [line for line in said.splitlines() if not line.startswith("INFO: Created Tensor")]
+        return self.process.returncode, lines
+
+
+@pytest.fixture
+def start(display):
+    apps = []
+
+    def run(*arguments, on=display):
+        apps.append(App(on, *arguments))
+        return apps[-1]
+
+    yield run
+    for app in apps:
+        if app.process.poll() is None:
+            app.process.kill()
+        app.process.wait()
+        app.process.stderr.close()
+
+
+def drawn(picture):
+    """How many pixels have exactly the colour of an expression."""
+    colors = [[int(e.color[i : i + 2], 16) for i in (5, 3, 1)] for e in EXPRESSIONS]
+    return max(np.all(picture == color, axis=2).sum() for color in colors)
+
+
+def close_button(display, window):
+    """Send what a window manager sends when the close button is pressed."""
+
+    class ClientMessage(ctypes.Structure):
+        _fields_ = (
+            ("type", ctypes.c_int),
+            ("serial", ctypes.c_ulong),
+            ("send_event", ctypes.c_int),
+            ("display", ctypes.c_void_p),
+            ("window", ctypes.c_ulong),
+            ("message_type", ctypes.c_ulong),
+            ("format", ctypes.c_int),
+            ("data", ctypes.c_long * 5),
+            ("rest_of_the_union", ctypes.c_long * 24),
+        )
+
+    try:
+        x = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        missing("libX11 is not installed")
+    x.XOpenDisplay.restype = ctypes.c_void_p
+    x.XInternAtom.restype = ctypes.c_ulong
+    server = ctypes.c_void_p(x.XOpenDisplay(display.encode()))
+    event = ClientMessage(type=33, window=window, format=32)
+    event.message_type = x.XInternAtom(server, b"WM_PROTOCOLS", 0)
+    event.data[0] = x.XInternAtom(server, b"WM_DELETE_WINDOW", 0)
+    x.XSendEvent(server, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
+    x.XCloseDisplay(server)
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("video", ["face", "nobody"])
+@pytest.mark.parametrize("key", ["q", "Escape"])
+def test_a_key_quits_with_a_face_in_view_and_without(start, videos, tmp_path, video, key):
+    app = start("--source", videos / f"{video}.mp4")
+    app.window()
+    if video == "face":
+        wait_for(lambda: drawn(app.screenshot(tmp_path / "screen.png")) > 200, "a drawn face")
+    app.press(key)
+    assert app.end() == (0, [])
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("video", ["face", "nobody"])
+def test_the_close_button_quits_with_a_face_in_view_and_without(start, display, videos, video):
+    app = start("--source", videos / f"{video}.mp4")
+    close_button(display, app.window())
+    assert app.end() == (0, [])
+
+
+@pytest.mark.display
+def test_another_key_does_not_quit(start, videos):
+    app = start("--source", videos / "face.mp4")
+    app.press("x")
+    with pytest.raises(subprocess.TimeoutExpired):
+        app.process.wait(timeout=1)
+    app.press("q")
+    assert app.end() == (0, [])
+
+
+@pytest.mark.display
+def test_a_file_that_ends_exits_0_and_is_not_played_faster_than_it_was_filmed(start, videos):
+    app = start("--source", videos / "short.mp4")
+    app.window()
+    begun = time.monotonic()
+    assert app.end() == (0, [])
+    assert time.monotonic() - begun > 0.5
+
+
+@pytest.mark.display
+def test_control_c_exits_130(start, videos):
+    app = start("--source", videos / "nobody.mp4")
+    app.window()
+    app.process.send_signal(signal.SIGINT)
+    assert app.end() == (130, [])
+
+
+def no_source(folder, name):
+    (folder / "text.mp4").write_text("hello\n")
+    (folder / "folder").mkdir()
+    return {"camera": "63"}.get(name, folder / name)
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("name", ["camera", "text.mp4", "folder", "missing.mp4"])
+def test_what_cannot_be_shown_is_said_in_one_line(start, tmp_path, name):
+    status, said = start("--source", no_source(tmp_path, name)).end()
+    assert (status, len(said)) == (1, 1)
+    assert ("63" if name == "camera" else name) in said[0]
+
+
+@pytest.mark.display
+def test_a_broken_model_is_said_in_one_line(start, videos, tmp_path):
+    (tmp_path / "fer.tflite").write_bytes(b"no model")
+    status, said = start("--source", videos / "face.mp4", "--model", tmp_path).end()
+    assert (status, len(said)) == (1, 1)
+    assert "card.json" in said[0]
+
+
+@pytest.mark.parametrize("name", ["", ":63999", "nonsense"])
+def test_without_a_display_there_is_one_line_and_no_abort(start, videos, name):
+    status, said = start("--source", videos / "face.mp4", on=name).end()
+    assert (status, len(said)) == (1, 1)
+    assert "display" in said[0]
+
+
+def test_an_opencv_without_windows_is_said_in_one_line(monkeypatch, videos):
+    def not_implemented(*_):
+        raise cv2.error("The function is not implemented. Rebuild the library with ...")
+
+    monkeypatch.setattr(camera_app, "require_display", lambda: None)
+    monkeypatch.setattr(cv2, "namedWindow", not_implemented)
+    result = CliRunner().invoke(_typer(), ["--source", str(videos / "face.mp4")])
+    assert result.exit_code == 1
+    assert "opencv-python-headless" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def _typer():
+    app = camera_app.typer.Typer()
+    app.command()(camera_app.main)
+    return app
+
+
+class FakeWindow:
+    """Keeps what is shown and quits after some frames."""
+
+    def __init__(self, frames):
+        self.left, self.scenes = frames, []
+
+    def show(self, scene):
+        self.scenes.append(scene.copy())
+
+    def quits(self, until=0.0):
+        time.sleep(max(0.0, until - time.monotonic()))
+        return len(self.scenes) >= self.left
+
+
+class FakeSource(list):
+    live = False
+
+
+class SeesNothing:
+    """A pipeline that finds no face, slowly."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.times, self.frames = seconds, [], []
+
+    def __call__(self, frame, time_s):
+        time.sleep(self.seconds)
+        self.times.append(time_s)
+        self.frames.append(frame.copy())
+        return camera_app.ExpressionPipeline(live=False)(np.zeros((48, 48, 3), np.uint8))
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+def test_a_frame_is_mirrored_before_anything_is_seen_or_drawn(mirror):
+    frame = np.zeros((480, 640, 3), np.uint8)
+    frame[:, 600:] = 255
+    window, pipeline = FakeWindow(1), SeesNothing()
+    camera_app.play(FakeSource([(frame.copy(), 0.0)]), pipeline, window, mirror)
+    expected = frame[:, ::-1] if mirror else frame
+    np.testing.assert_array_equal(pipeline.frames[0], expected)
+    np.testing.assert_array_equal(window.scenes[0][100:], expected[100:])
+
+
+def test_a_slow_machine_drops_frames_and_keeps_the_pace():
+    frames = [(np.zeros((48, 64, 3), np.uint8), number / 50) for number in range(100)]
+    window, pipeline = FakeWindow(1000), SeesNothing(seconds=0.1)
+    begun = time.monotonic()
+    camera_app.play(FakeSource(frames), pipeline, window, mirror=False)
+    assert 1.8 < time.monotonic() - begun < 4
+    assert 5 <= len(window.scenes) < 50
+    assert pipeline.times == sorted(pipeline.times)

@@ -1,0 +1,229 @@
+"""Cameras, files and streams: their frames, their times, their errors."""
+
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from fer.errors import SourceError
+from fer.media import open_source
+from tests.synthetic import FaceVideo, portrait, write_video
+
+FPS, SECONDS = 15, 4
+MATRIX = slice(44, 80)  # of a version 0 track header, from its name on
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return list(FaceVideo(seconds=SECONDS, fps=FPS, size=(320, 240)).frames())
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory, frames):
+    folder = tmp_path_factory.mktemp("videos")
+    for suffix in ("mp4", "mkv", "avi"):
+        write_video(folder / f"faces.{suffix}", frames, FPS)
+    return folder
+
+
+def read(source):
+    """All that can be read, and the error at the end if there is one."""
+    pictures, times, error = [], [], None
+    with open_source(str(source)) as opened:
+        try:
+            for frame, time_s in opened:
+                pictures.append(frame)
+                times.append(time_s)
+        except SourceError as raised:
+            error = str(raised)
+    return pictures, np.array(times), error
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_file_gives_its_frames_in_bgr_with_their_times(videos, frames, suffix):
+    pictures, times, error = read(videos / f"faces.{suffix}")
+    assert error is None
+    assert len(pictures) == len(frames)
+    assert np.allclose(times, np.arange(len(frames)) / FPS, atol=0.002)
+    assert pictures[0].dtype == np.uint8
+    # H.264 keeps half of the colour's resolution.
+    assert np.abs(pictures[30].astype(int) - frames[30]).mean() < 6
+
+
+def test_times_never_run_backwards_in_a_file_without_presentation_times(videos, frames):
+    pictures, times, error = read(videos / "faces.avi")
+    assert error is None
+    assert len(pictures) == len(frames)
+    assert (np.diff(times) > 0).all()
+    assert times[-1] == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_a_file_filmed_upright_on_a_phone_is_turned_upright(videos, frames, tmp_path):
+    raw = bytearray((videos / "faces.mp4").read_bytes())
+    header = raw.index(b"tkhd")
+    one, w = 1 << 16, 1 << 30
+    quarter = np.array([0, one, 0, -one, 0, 0, 0, 0, w], ">i4").tobytes()  # clockwise
+    raw[header + MATRIX.start : header + MATRIX.stop] = quarter
+    (tmp_path / "phone.mp4").write_bytes(raw)
+    pictures, _, _ = read(tmp_path / "phone.mp4")
+    assert pictures[0].shape == (320, 240, 3)
+    expected = cv2.rotate(frames[0], cv2.ROTATE_90_CLOCKWISE)
+    assert np.abs(pictures[0].astype(int) - expected).mean() < 6
+
+
+def test_a_picture_is_a_video_of_one_frame(tmp_path):
+    cv2.imwrite(str(tmp_path / "face.png"), portrait("hopper"))
+    pictures, times, error = read(tmp_path / "face.png")
+    assert (len(pictures), times.tolist(), error) == (1, [0.0], None)
+    np.testing.assert_array_equal(pictures[0], portrait("hopper"))
+
+
+def test_a_name_with_a_colon_is_a_file(videos, tmp_path):
+    (tmp_path / "take:1.mp4").write_bytes((videos / "faces.mp4").read_bytes())
+    assert len(read(tmp_path / "take:1.mp4")[0]) == SECONDS * FPS
+
+
+def test_a_url_is_read(videos, frames):
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=videos)
+    handler.func.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        pictures, _, error = read(f"http://127.0.0.1:{server.server_port}/faces.mkv")
+        server.shutdown()
+    assert (len(pictures), error) == (len(frames), None)
+
+
+def test_what_was_read_of_a_truncated_file_is_kept_and_the_error_said_at_the_end(videos, tmp_path):
+    whole = (videos / "faces.mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 6 // 10])
+    pictures, _, error = read(tmp_path / "cut.mkv")
+    assert 10 < len(pictures) < SECONDS * FPS - FPS
+    assert "only in part" in error and "of 4.0 seconds" in error
+
+
+def test_damage_in_the_middle_is_passed_over_and_said_at_the_end(videos, tmp_path):
+    raw = bytearray((videos / "faces.mp4").read_bytes())
+    middle = len(raw) // 2
+    raw[middle : middle + 3000] = bytes(3000)
+    (tmp_path / "hole.mp4").write_bytes(raw)
+    pictures, times, error = read(tmp_path / "hole.mp4")
+    assert len(pictures) > SECONDS * FPS // 2
+    assert times[-1] == pytest.approx(SECONDS, abs=0.5)
+    assert "only in part" in error
+
+
+def test_a_file_of_which_nothing_can_be_decoded_says_so(tmp_path):
+    cv2.imwrite(str(tmp_path / "face.png"), portrait("hopper"))
+    raw = (tmp_path / "face.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(raw[: len(raw) // 2])
+    pictures, _, error = read(tmp_path / "cut.png")
+    assert pictures == []
+    assert error.startswith("No picture of")
+
+
+def sound(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        ("missing.mp4", None, "does not exist"),
+        ("folder", lambda path: path.mkdir(), "is a folder"),
+        ("text.mp4", lambda path: path.write_text("hello\n"), "cannot be read as a video"),
+        ("long.txt", lambda path: path.write_text("one line of many\n" * 500), "no video"),
+        ("empty.mp4", lambda path: path.write_bytes(b""), "cannot be read as a video"),
+        ("sound.m4a", sound, "no video"),
+    ],
+)
+def test_what_is_no_video_is_said_in_one_sentence(tmp_path, name, write, words):
+    path = tmp_path / name
+    if write:
+        write(path)
+    with pytest.raises(SourceError, match=words) as caught:
+        open_source(str(path))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/faces.mp4", "nonsense://x"])
+def test_a_url_that_does_not_answer(url):
+    with pytest.raises(SourceError, match=url):
+        open_source(url)
+
+
+class FakeCamera:
+    """A camera that gives some pictures and is then unplugged."""
+
+    def __init__(self, pictures, opened=True):
+        self.left, self.opened, self.asked, self.released = pictures, opened, {}, False
+
+    def __call__(self, number, backend):
+        self.number = number
+        return self
+
+    def isOpened(self):
+        return self.opened
+
+    def set(self, what, value):
+        self.asked[what] = value
+
+    def read(self):
+        if self.left == 0:
+            return False, None
+        self.left -= 1
+        return True, np.zeros((480, 640, 3), np.uint8)
+
+    def release(self):
+        self.released = True
+
+
+def test_a_camera_is_asked_for_640_by_480_and_released(monkeypatch):
+    camera = FakeCamera(pictures=3)
+    monkeypatch.setattr(cv2, "VideoCapture", camera)
+    with open_source("2") as source:
+        assert source.live
+        frame, time_s = next(iter(source))
+    assert frame.shape == (480, 640, 3)
+    assert 0 <= time_s < 1
+    assert camera.number == 2
+    assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640
+    assert camera.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 480
+    assert camera.released
+
+
+def test_a_camera_that_vanishes_ends_with_an_error(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera(pictures=3))
+    pictures, times, error = read("0")
+    assert len(pictures) == 3
+    assert (np.diff(times) >= 0).all()
+    assert "no more pictures" in error
+
+
+def test_a_camera_that_gives_nothing_says_so(monkeypatch):
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera(pictures=0))
+    pictures, _, error = read("0")
+    assert pictures == []
+    assert "gives no picture" in error
+
+
+def test_a_camera_that_is_not_there(capfd):
+    with pytest.raises(SourceError, match="no camera 63"):
+        open_source("63")
+    assert capfd.readouterr().err == ""
+
+
+def test_no_thread_outlives_a_source(videos):
+    before = threading.active_count()
+    with open_source(str(videos / "faces.mp4")) as source:
+        next(iter(source))
+        assert threading.active_count() == before
