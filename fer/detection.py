@@ -19,6 +19,7 @@ _MIN_NEIGHBORS = 4
 _MIN_SIDE = 24  # pixels of the scaled picture: 48 of a 640×480 frame
 _NEAR_SIZES = (28, 56)  # pixels: a face grows or shrinks by 1.4 between two frames at most
 _SAME_FACE_IOU = 0.4
+_MEAN_LEVEL = 128  # grey level to which a darker picture is lifted
 
 
 class HaarFaceDetector:
@@ -84,9 +85,12 @@ class HaarFaceDetector:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         # Scaled before it turns grey: fewer pixels to convert.
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        # A dark picture is lifted by a plain gain: to equalize the histogram loses small faces.
+        gain = max(1.0, _MEAN_LEVEL / max(1.0, float(grey.mean())))
         least, most = sizes
         boxes = self._cascade.detectMultiScale(
-            cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)),
+            cv2.convertScaleAbs(grey, alpha=gain),
             _SCALE_STEP,
             _MIN_NEIGHBORS,
             minSize=(least, least),

@@ -30,6 +30,7 @@ FAST = replace(ASTRONAUT, sway=(200, 60), period_s=2)
 VARIATIONS = {
     "plain": (FaceVideo((ASTRONAUT,)), 0.95),
     "another person": (FaceVideo((HOPPER,), seed=1), 0.95),
+    "60 pixels": (FaceVideo((replace(HOPPER, side=60),), seed=2), 0.9),
     "80 pixels": (FaceVideo((replace(HOPPER, side=80),), seed=2), 0.9),
     "300 pixels": (FaceVideo((replace(HOPPER, side=300, sway=(30, 15)),), seed=3), 0.95),
     "near and far": (FaceVideo((replace(ASTRONAUT, side=140, swell=0.5),), seed=4), 0.95),
