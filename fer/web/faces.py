@@ -1,0 +1,78 @@
+"""The probabilities of each face as bars, in HTML that reads well without seeing them."""
+
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from fer.annotation import describe
+from fer.expressions import EXPRESSIONS, FaceState
+from fer.tracking import UNKNOWN_ID
+
+STYLE = """<style>
+.fer-face { width: 100%; border-collapse: collapse; margin-bottom: 1.25rem; }
+.fer-face caption { text-align: left; font-weight: 600; font-size: 1.1rem; padding-bottom: 0.4rem; }
+.fer-face th { font-weight: inherit; text-align: left; width: 5.5rem; padding: 0.2rem 0; }
+.fer-face td { padding: 0.2rem 0; }
+.fer-face td:last-child { width: 3.5rem; text-align: right; font-variant-numeric: tabular-nums; }
+.fer-face tr { border: none; }
+.fer-face tr.top { font-weight: 600; }
+.fer-face.faint tr { opacity: 0.5; }
+.fer-track { height: 0.8rem; border-radius: 0.4rem; overflow: hidden;
+  background: color-mix(in srgb, currentColor 12%, transparent); }
+.fer-bar { height: 100%; border-radius: 0.4rem; }
+</style>"""
+"""Belongs on the page once. Colours come from the theme, but for the bars."""
+
+_EMPTY = np.zeros(len(EXPRESSIONS), np.float32)
+
+
+def faces_html(detections: sv.Detections) -> str:
+    """Draw the bars of all faces, the longest known first.
+
+    Args:
+        detections: What `fer.ExpressionPipeline` returned.
+
+    Returns:
+        A table for each face; with no face an empty one that says so and
+        takes the same room.
+    """
+    if len(detections) == 0:
+        return empty_html("No face in view.")
+    ids = np.zeros(len(detections)) if detections.tracker_id is None else detections.tracker_id
+    # A face at its first sight has no id yet: it comes last, as it will with its id.
+    rows = np.argsort(np.where(ids == UNKNOWN_ID, np.inf, ids), kind="stable")
+    texts = describe(detections)
+    tables = []
+    for number, row in enumerate(rows, start=1):
+        caption = f"Face {number}: {texts[row]}" if len(rows) > 1 else texts[row]
+        state = detections.data["state"][row]
+        faint = state in (FaceState.DARK, FaceState.SMALL)
+        tables.append(_table(caption, detections.data["scores"][row], faint))
+    return "".join(tables)
+
+
+def empty_html(sentence: str) -> str:
+    """Draw a table without figures, which takes the room of one face.
+
+    Args:
+        sentence: Why there is none.
+
+    Returns:
+        The table, with the sentence above it.
+    """
+    return _table(sentence, _EMPTY, True)
+
+
+def _table(caption: str, scores: npt.NDArray[np.float32], faint: bool) -> str:
+    rows = []
+    for expression, score in zip(EXPRESSIONS, scores, strict=True):
+        top = score > 0 and score == scores.max()
+        figure = f"{score:.0%}".replace("%", " %") if scores.any() else "–"
+        rows.append(
+            f'<tr{" class=top" if top else ""}><th scope="row">{expression.name}</th>'
+            f'<td aria-hidden="true"><div class="fer-track"><div class="fer-bar" '
+            f'style="width:{score:.1%};background:{expression.color}"></div></div></td>'
+            f"<td>{figure}</td></tr>"
+        )
+    faintly = " faint" if faint else ""
+    return f'<table class="fer-face{faintly}"><caption>{caption}</caption>{"".join(rows)}</table>'

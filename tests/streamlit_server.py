@@ -1,0 +1,128 @@
+"""What a test of the browser page needs: a running server and a camera with a known picture."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import skimage.data
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = Path("/usr/bin/chromium")
+FACE = (109, 64, 211, 165)
+"""The astronaut's face in `portrait()`: x1, y1, x2, y2."""
+
+_SIZE = (640, 480)
+_FRAMES = 120
+_RATE = 30
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running page: its address, process id and log."""
+
+    url: str
+    pid: int
+    log: Path
+
+    def threads(self) -> int:
+        """Count the server's threads. Linux only."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+
+@contextmanager
+def running_page(
+    log: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Start `streamlit_app.py` on a free port and stop it in the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "server.headless": "true",
+        "server.port": port,
+        "server.address": "127.0.0.1",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command += [f"--{name}={value}" for name, value in options.items()] + ["--", *arguments]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            _wait_until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            yield Server(f"http://127.0.0.1:{port}", process.pid, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"The page did not start:\n{log.read_text(errors='replace')}")
+
+
+def browser_arguments(camera: Path | None, *, allow_camera: bool = True) -> list[str]:
+    """Chromium's command line, with a camera that plays a file."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    arguments += ["--disable-component-update", "--disable-sync", "--no-first-run"]
+    arguments += ["--use-fake-device-for-media-stream"]
+    if camera is not None:
+        arguments.append(f"--use-file-for-fake-video-capture={camera}")
+    if allow_camera:
+        arguments.append("--use-fake-ui-for-media-stream")
+    return arguments
+
+
+def portrait() -> npt.NDArray[np.uint8]:
+    """The astronaut's head and shoulders: BGR, uint8 of shape (320, 320, 3)."""
+    return np.ascontiguousarray(skimage.data.astronaut()[:320, 64:384, ::-1])
+
+
+def portrait_place(index: int) -> tuple[int, int]:
+    """Left upper corner of the portrait in frame `index` of the camera's film."""
+    turn = 2 * np.pi * index / _FRAMES
+    return round(160 + 120 * np.sin(turn)), round(80 + 50 * np.sin(2 * turn))
+
+
+def write_camera_film(path: Path) -> Path:
+    """Write the camera's picture, a Y4M of 640×480 that loops every four seconds.
+
+    The portrait moves over a noisy grey ground.
+    """
+    ground = np.random.default_rng(0).integers(90, 130, (*_SIZE[::-1], 3), np.uint8)
+    ground, head = cv2.GaussianBlur(ground, (0, 0), 3), portrait()
+    with open(path, "wb") as film:
+        film.write(f"YUV4MPEG2 W{_SIZE[0]} H{_SIZE[1]} F{_RATE}:1 Ip A1:1 C420jpeg\n".encode())
+        for index in range(_FRAMES):
+            frame = ground.copy()
+            left, top = portrait_place(index)
+            frame[top : top + 320, left : left + 320] = head
+            film.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
+    return path
