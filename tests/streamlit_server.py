@@ -1,6 +1,7 @@
 """What a test of the browser page needs: a running server and a camera with a known picture."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,18 @@ FACE = (109, 64, 211, 165)
 
 _SIZE = (640, 480)
 _FRAMES = 120
+_POOLS = ("AnyIO worker thread", "asyncio_", "ThreadPoolExecutor-0_")
+# Python runs this file at its start; the names are moved into place, so that none is half written.
+_LIST_THREADS = """
+import os, signal, threading
+def list_threads(*_):
+    path = os.environ["FER_TEST_THREADS"]
+    with open(path + ".new", "w") as file:
+        file.write("\\n".join(thread.name for thread in threading.enumerate()))
+    os.replace(path + ".new", path)
+if hasattr(signal, "SIGUSR1"):
+    signal.signal(signal.SIGUSR1, list_threads)
+"""
 _RATE = 30
 
 
@@ -36,8 +49,19 @@ class Server:
     log: Path
 
     def threads(self) -> int:
-        """Count the server's threads. Linux only."""
-        return len(os.listdir(f"/proc/{self.pid}/task"))
+        """Count the threads, Python's and libraries', but for the server's pools. Linux only.
+
+        A pool grows now and then to its fixed size and is no stream's.
+        """
+        names = self.log.with_suffix(".threads")
+        names.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        while not names.exists():
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+        workers = [name for name in names.read_text().splitlines() if name.startswith(_POOLS)]
+        return len(os.listdir(f"/proc/{self.pid}/task")) - len(workers)
 
 
 @contextmanager
@@ -57,11 +81,18 @@ def running_page(
     }
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--{name}={value}" for name, value in options.items()] + ["--", *arguments]
+    start_up = log.parent / "start_up"
+    start_up.mkdir()
+    (start_up / "sitecustomize.py").write_text(_LIST_THREADS)
+    hooks = {
+        "FER_TEST_THREADS": str(log.with_suffix(".threads")),
+        "PYTHONPATH": os.pathsep.join([str(start_up), os.environ.get("PYTHONPATH", "")]),
+    }
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **hooks, **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
