@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from fer.card import load_card, verify
-from fer.classification import ExpressionClassifier, softmax
+from fer.card import KERAS_FILE, load_card, verify
+from fer.classification import ExpressionClassifier, resolve_model, softmax
 from fer.errors import ModelError
 from fer.preprocessing import network_input
 from fer.training.export import export_litert, load_network
@@ -62,6 +62,18 @@ def test_litert_agrees_with_keras(trained: Path, exported: Path, batch: int) -> 
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(
         ExpressionClassifier(exported)(FACES[:batch]), softmax(expected), rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_the_shipped_files_are_one_network(batch: int) -> None:
+    litert = resolve_model()
+    card = load_card(litert.parent)
+    verify(litert.with_name(KERAS_FILE), card)
+    inputs = network_input(FACES[:batch])
+    logits = load_network(litert.with_name(KERAS_FILE)).predict(inputs, verbose=0)
+    np.testing.assert_allclose(
+        ExpressionClassifier()(FACES[:batch]), softmax(logits / card.temperature), atol=1e-4
     )
 
 
