@@ -57,10 +57,14 @@ class ExpressionPipeline:
     def __init__(self, model: str | Path | None = None, *, live: bool = True) -> None:
         self.detector = HaarFaceDetector()
         self.classifier = ExpressionClassifier(model)
+        self._live = live
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the faces seen so far: another stream begins."""
         self.tracker = FaceTracker()
         self.smoother = ScoreSmoother()
-        self._live = live
-        self._searched_s = -math.inf
+        self._searched_s = self._seen_s = -math.inf
 
     def __call__(self, frame: npt.NDArray[np.uint8], time_s: float | None = None) -> sv.Detections:
         """Read one frame.
@@ -68,7 +72,8 @@ class ExpressionPipeline:
         Args:
             frame: BGR image, uint8 of shape (H, W, 3).
             time_s: When the frame was taken, in seconds; by default now. A
-                file's frames want their own times.
+                file's frames want their own times. A time before the last
+                frame's begins another stream.
 
         Returns:
             A row for each face: `xyxy` in pixels; `tracker_id`, which lasts
@@ -87,6 +92,9 @@ class ExpressionPipeline:
             crops = crop_faces(frame, faces.xyxy)
             return _described(faces, crops, self.classifier(crops))
         time_s = time.monotonic() if time_s is None else time_s
+        if time_s < self._seen_s:  # a film begins again
+            self.reset()
+        self._seen_s = time_s
         faces = self._follow(frame, time_s)
         crops = crop_faces(frame, faces.xyxy)
         scores = self.smoother(self.classifier(crops), np.asarray(faces.tracker_id), time_s)

@@ -199,3 +199,15 @@ def test_a_photograph_has_no_ids_and_no_memory():
     assert first.data["class_name"].tolist() == ["happy"]
     pipeline(other)
     np.testing.assert_array_equal(pipeline(happy).data["scores"], first.data["scores"])
+
+
+def test_a_film_that_begins_again_is_read_again():
+    frames = [frame for frame, _, _ in FaceVideo((ASTRONAUT,), seconds=0.2, seed=15)]
+    empty = np.full_like(frames[0], 90)
+    for before in (frames[0], empty):
+        pipeline = ExpressionPipeline()
+        for time_s in (8.0, 8.03, 8.06):
+            pipeline(before, time_s)
+        results = [pipeline(frame, i / 30) for i, frame in enumerate(frames)]
+        assert all(len(result) == 1 for result in results)
+        assert results[-1].tracker_id[0] != UNKNOWN_ID
