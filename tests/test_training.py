@@ -17,8 +17,10 @@ from fer.errors import DatasetError, TrainingError
 from fer.preprocessing import network_input
 from fer.training import train as training
 from fer.training.augmentation import AugmentedBatches, augment, mixup
+from fer.training.distillation import soft_targets
 from fer.training.networks import ATTENTION_LAYER, NETWORKS, se_resnet
-from fer.training.train import Recipe, check_run, train
+from fer.training.recipes import Recipe
+from fer.training.train import check_run, train
 from tests.training_data import draw_face, make_dataset, make_rows, tiny_network
 
 ROOT = Path(__file__).parent.parent
@@ -204,8 +206,8 @@ def test_data_without_training_faces_starts_no_run(tmp_path: Path) -> None:
 
 
 def test_epoch_of_batches_hangs_on_its_number_only() -> None:
-    labels = DATASET.labels
-    walked, jumped = (AugmentedBatches(DATASET.faces, labels, 8) for _ in range(2))
+    targets = soft_targets(DATASET.labels, 0.1)
+    walked, jumped = (AugmentedBatches(DATASET.faces, targets, 8) for _ in range(2))
     first = walked[0][0]
     walked.start_at(1)
     walked.start_at(2)
@@ -219,7 +221,7 @@ def test_epoch_of_batches_hangs_on_its_number_only() -> None:
 def test_each_face_is_shown_once_an_epoch() -> None:
     labels = np.arange(14) % 7
     faces = np.stack([np.full((48, 48), 10 * i, np.uint8) for i in range(14)])
-    batches = AugmentedBatches(faces, labels, batch_size=7)
+    batches = AugmentedBatches(faces, soft_targets(labels, 0.1), batch_size=7)
     shown = np.concatenate([batches._order[i * 7 : i * 7 + 7] for i in range(len(batches))])
     assert sorted(shown) == list(range(14))
 
@@ -236,7 +238,7 @@ def test_augmented_faces_are_still_faces_of_their_kind() -> None:
 def test_mixup_blends_faces_and_targets_with_one_share() -> None:
     inputs = np.array([0, 100], np.float32).reshape(2, 1, 1, 1)
     targets = np.eye(2, dtype=np.float32)
-    mixed, blended = mixup(inputs, targets, np.random.default_rng(0))
+    mixed, blended = mixup(inputs, targets, 0.2, np.random.default_rng(0))
     assert mixed[0, 0, 0, 0] / 100 == pytest.approx(blended[0, 1])
     assert blended.sum(axis=1) == pytest.approx([1, 1])
 

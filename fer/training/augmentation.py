@@ -5,18 +5,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from fer.expressions import EXPRESSIONS
 from fer.preprocessing import INPUT_SIZE, network_input
 
 ROTATION_DEG = 10.0
-SCALE = 0.12
-SHIFT = 0.08  # of the face's side
+# How far our own detector's boxes stray from FER-2013's frames: `fer.training.framing`.
+SHIFT_STD = 0.05  # of the face's side
+SCALE_STD = 0.1  # of the scale's logarithm
 BRIGHTNESS = 30.0  # grey levels
 CONTRAST = 0.25
 ERASED_SHARE = 0.3
 ERASED_SIDE = (0.1, 0.35)  # of the face's side
-MIXUP_ALPHA = 0.2
-LABEL_SMOOTHING = 0.1
 
 
 class AugmentedBatches(keras.utils.PyDataset):
@@ -24,30 +22,34 @@ class AugmentedBatches(keras.utils.PyDataset):
 
     Mixup (Zhang et al. 2018, arXiv:1710.09412) and random erasing (Zhong et
     al. 2020, arXiv:1708.04896) keep a small network from learning the faces by
-    heart; the smoothed labels keep it from more certainty than the data has.
+    heart.
 
     Args:
         faces: Grey faces, uint8 of shape (n, 48, 48).
-        labels: Class ids, shape (n,).
+        targets: Probabilities of the expressions, float32 of shape (n, 7).
         batch_size: Faces in a batch. The rest that fills none is left out,
             another one each epoch.
         seed: Seed of everything random here.
+        change: Show each face changed a little, another way each time.
+        mixup_alpha: Both parameters of the beta distribution from which the
+            share of a blend is drawn; 0 blends nothing.
     """
 
     def __init__(
         self,
         faces: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.integer],
-        batch_size: int = 128,
+        targets: npt.NDArray[np.float32],
+        batch_size: int = 64,
         seed: int = 0,
+        *,
+        change: bool = True,
+        mixup_alpha: float = 0.2,
     ) -> None:
         super().__init__()
         self._faces = faces
-        count = len(EXPRESSIONS)
-        self._targets = (
-            np.eye(count, dtype=np.float32)[labels] * (1 - LABEL_SMOOTHING)
-            + LABEL_SMOOTHING / count
-        )
+        self._targets = targets
+        self._change = change
+        self._mixup_alpha = mixup_alpha
         self._batch_size = min(batch_size, len(faces))
         self._seed = seed
         self.start_at(0)
@@ -70,17 +72,21 @@ class AugmentedBatches(keras.utils.PyDataset):
         # Keras looks at some batches twice, and ahead: each has its own chance.
         random = np.random.default_rng((self._seed, self._epoch, index))
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        faces = np.stack([augment(self._faces[i], random) for i in chosen])
-        return mixup(network_input(faces), self._targets[chosen], random)
+        faces, targets = self._faces[chosen], self._targets[chosen]
+        if self._change:
+            faces = np.stack([augment(face, random) for face in faces])
+        if self._mixup_alpha == 0:
+            return network_input(faces), targets
+        return mixup(network_input(faces), targets, self._mixup_alpha, random)
 
 
 def augment(face: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Turn, scale, shift, flip, light and partly erase one grey face of 48×48."""
     angle = random.uniform(-ROTATION_DEG, ROTATION_DEG)
     middle = (INPUT_SIZE - 1) / 2
-    scale = 1 + random.uniform(-SCALE, SCALE)
+    scale = np.exp(random.normal(0, SCALE_STD))
     matrix = np.array(cv2.getRotationMatrix2D((middle, middle), angle, scale), np.float64)
-    matrix[:, 2] += random.uniform(-SHIFT, SHIFT, 2) * INPUT_SIZE
+    matrix[:, 2] += random.normal(0, SHIFT_STD, 2) * INPUT_SIZE
     if random.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, INPUT_SIZE - 1], [0, 1, 0], [0, 0, 1]])
     moved = cv2.warpAffine(face, matrix, face.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
@@ -98,10 +104,11 @@ def augment(face: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDA
 def mixup(
     inputs: npt.NDArray[np.float32],
     targets: npt.NDArray[np.float32],
+    alpha: float,
     random: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Blend each face of a batch, and its target, with that of its mirror place in the batch."""
-    share = np.float32(random.beta(MIXUP_ALPHA, MIXUP_ALPHA))
+    share = np.float32(random.beta(alpha, alpha))
     return (
         share * inputs + (1 - share) * inputs[::-1],
         share * targets + (1 - share) * targets[::-1],

@@ -82,19 +82,19 @@ def load_network(path: Path) -> keras.Model:
         raise ModelError(
             f"{path} maps {shapes[0]} to {shapes[1]}; expected {expected[0]} to {expected[1]}."
         )
-    return model
+    # A network that was saved with lists of inputs and outputs gives lists of one.
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def _write_litert(model: keras.Model, out: Path) -> None:
     """Convert a network whose last layer gives logits; the outputs keep their names."""
     if keras.backend.backend() != "tensorflow":
         raise ModelError("LiteRT files are written by TensorFlow: set KERAS_BACKEND=tensorflow.")
-    # Not `model.output`: for a network that was trained it is a list of one.
-    outputs = {"logits": model.outputs[0]}
+    outputs = {"logits": model.output}
     if any(layer.name == ATTENTION_LAYER for layer in model.layers):
         outputs["attention"] = model.get_layer(ATTENTION_LAYER).output
     partial = out / "partial.tflite"
-    keras.Model(model.inputs[0], outputs).export(partial, format="litert", verbose=False)
+    keras.Model(model.input, outputs).export(partial, format="litert", verbose=False)
     os.replace(partial, out / LITERT_FILE)
 
 

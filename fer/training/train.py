@@ -12,56 +12,28 @@ import json
 import logging
 import os
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 
 from fer.card import KERAS_FILE
-from fer.errors import TrainingError
+from fer.errors import DatasetError, TrainingError
 from fer.preprocessing import network_input
 from fer.training.augmentation import AugmentedBatches
 from fer.training.callbacks import Chance, Checkpoint, Curves, Divergence
-from fer.training.datasets import FaceDataset
+from fer.training.datasets import VOTES_FILE, FaceDataset
+from fer.training.distillation import label_likelihoods, soft_targets, with_teachers
 from fer.training.networks import NETWORKS
+from fer.training.recipes import PRECISIONS, Recipe
 
 RUN_FILE = "run.json"
 CHECKPOINT_FILE = "checkpoint.weights.h5"
 LOG_FILE = "log.csv"
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides a run, beside the data.
-
-    Attributes:
-        network: Name in `fer.training.networks.NETWORKS`.
-        epochs: Times that every face is shown. The learning rate's course
-            stretches over all of them, so a run cannot be made longer later.
-        batch_size: Faces in a batch.
-        learning_rate: The highest; reached after the warm-up, then down to zero
-            along half a cosine.
-        warmup_epochs: Epochs over which the learning rate rises.
-        momentum: Nesterov momentum of stochastic gradient descent.
-        weight_decay: Share of a weight, times the learning rate, that each step
-            takes away. Keras takes it from the weight itself, past the
-            momentum, so 5e-3 here is what others write as 5e-4.
-        ema: Share of the old average that stays at each step. The averaged
-            weights are what is measured and kept.
-        seed: Seed of the weights and of everything random about the batches.
-    """
-
-    network: str = "se_resnet"
-    epochs: int = 60
-    batch_size: int = 64
-    learning_rate: float = 0.05
-    warmup_epochs: int = 2
-    momentum: float = 0.9
-    weight_decay: float = 5e-3
-    ema: float = 0.999
-    seed: int = 0
 
 
 def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False) -> Path:
@@ -91,11 +63,16 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
         return trained
     training = dataset.clean_training()
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / RUN_FILE, json.dumps(asdict(recipe), indent=2) + "\n")
+    _write(out / RUN_FILE, _as_json(recipe))
     keras.utils.set_random_seed(recipe.seed)
     _log.info("training on %d faces of %d", len(training), len(dataset.split("training")))
-    batches = AugmentedBatches(training.faces, training.labels, recipe.batch_size, recipe.seed)
-    model = NETWORKS[recipe.network]()
+    batches = _batches(training, recipe)
+    with _precision(recipe.precision):
+        student = NETWORKS[recipe.network]()
+    model = student
+    if recipe.teachers:
+        teachers = [Path(teacher) for teacher in recipe.teachers]
+        model = with_teachers(student, teachers, recipe.distillation, recipe.temperature)
     _compile(model, recipe, len(batches))
     done = _restore(model, out, len(batches))
     model.fit(
@@ -106,7 +83,7 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
         callbacks=[
             Chance(batches, recipe.seed),
             Divergence(),
-            keras.callbacks.SwapEMAWeights(),
+            *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
             keras.callbacks.CSVLogger(out / LOG_FILE, append=True),
             Curves(out / LOG_FILE),
             Checkpoint(out / CHECKPOINT_FILE),  # last, when all else is written
@@ -114,8 +91,10 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
         shuffle=False,  # the batches shuffle the faces themselves, and repeatably
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    # A model of its own, so that the optimizer, twice its size, stays out of the file.
-    keras.Model(model.inputs, model.outputs, name=model.name).save(out / "partial.keras")
+    # A network of its own: without the optimizer, twice its size, and in full precision.
+    network = NETWORKS[recipe.network]()
+    network.set_weights(student.get_weights())
+    network.save(out / "partial.keras")
     os.replace(out / "partial.keras", trained)
     return trained
 
@@ -130,6 +109,10 @@ def check_run(recipe: Recipe, out: Path, resume: bool) -> None:
         raise TrainingError(
             f"There is no network {recipe.network!r}; choose one of: {', '.join(NETWORKS)}."
         )
+    if recipe.precision not in PRECISIONS:
+        raise TrainingError(
+            f"There is no precision {recipe.precision!r}; choose one of: {', '.join(PRECISIONS)}."
+        )
     if not resume:
         if (out / RUN_FILE).exists() or (out / KERAS_FILE).exists():
             raise TrainingError(
@@ -139,7 +122,7 @@ def check_run(recipe: Recipe, out: Path, resume: bool) -> None:
     if not (out / RUN_FILE).is_file():
         raise TrainingError(f"{out} holds no run to resume: leave --resume away to start one.")
     started = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
-    for name, value in asdict(recipe).items():
+    for name, value in json.loads(_as_json(recipe)).items():
         if started.get(name) != value:
             raise TrainingError(
                 f"{out} holds another run: its {name} is {started.get(name)}, not {value}. "
@@ -161,6 +144,35 @@ def _restore(model: keras.Model, out: Path, steps_per_epoch: int) -> int:
     return done
 
 
+def _batches(training: FaceDataset, recipe: Recipe) -> AugmentedBatches:
+    likelihoods = None
+    if recipe.votes:
+        if training.votes is None:
+            raise DatasetError(
+                f"The recipe learns from FER+ votes, but {VOTES_FILE} does not lie beside the data."
+            )
+        likelihoods = label_likelihoods(training.votes, training.labels)
+    return AugmentedBatches(
+        training.faces,
+        soft_targets(training.labels, recipe.label_smoothing, likelihoods, recipe.votes),
+        recipe.batch_size,
+        recipe.seed,
+        change=recipe.augment,
+        mixup_alpha=recipe.mixup,
+    )
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    """Build layers under another dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     warmup = min(recipe.warmup_epochs, recipe.epochs - 1) * steps_per_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -169,18 +181,22 @@ def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
         warmup_target=recipe.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    optimizer = keras.optimizers.SGD(
-        schedule,
-        momentum=recipe.momentum,
-        nesterov=True,
-        weight_decay=recipe.weight_decay,
-        use_ema=True,
-        ema_momentum=recipe.ema,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    common = {
+        "learning_rate": schedule,
+        "weight_decay": recipe.weight_decay or None,
+        "use_ema": recipe.ema > 0,
+        "ema_momentum": recipe.ema or 0.99,  # checked, though unused, without an average
+    }
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=recipe.momentum, nesterov=True, **common)
+    else:
+        optimizer = keras.optimizers.Adam(**common)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer,
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss_weights=[1 - recipe.distillation] if recipe.teachers else None,
         metrics=["accuracy"],
     )
 
@@ -198,6 +214,10 @@ def _keep_log(path: Path, epochs: int) -> None:
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     _write(path, "".join(lines[: epochs + 1] if epochs else []))
+
+
+def _as_json(recipe: Recipe) -> str:
+    return json.dumps(asdict(recipe), indent=2) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,76 +1,103 @@
-"""The command line: train, evaluate and export a network.
+"""The commands that make a network and say how good it is.
 
 Nothing of `fer.training` is imported before a command needs it: TensorFlow
 takes seconds to load, and ``--help`` should not.
 """
 
 import json
-import logging
-import os
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from fer.card import KERAS_FILE
 from fer.classification import resolve_model
-from fer.errors import DatasetError, FerError
+from fer.cli._shared import INTERRUPTED, Data, load_keras, say
+from fer.errors import DatasetError
 from fer.expressions import EXPRESSION_NAMES
 
 if TYPE_CHECKING:
     from fer.training.evaluation import Evaluation
 
-INTERRUPTED = 130
-"""Exit code of a program that Ctrl-C has ended, as shells have it."""
 
-app = typer.Typer(
-    help="Train, evaluate and export networks that read facial expressions.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+class Step(StrEnum):
+    """What a recipe can do without, to see what it is worth."""
 
-Data = Annotated[
-    Path,
-    typer.Option(help="fer2013.csv (also .gz or .zip), or the folder with train/ and test/."),
-]
+    AUGMENTATION = "augmentation"
+    AVERAGE = "average"
+    MIXUP = "mixup"
+    SMOOTHING = "smoothing"
 
 
-@app.command()
+_LEFT_OUT: dict[Step, dict[str, Any]] = {
+    Step.AUGMENTATION: {"augment": False},
+    Step.AVERAGE: {"ema": 0.0},
+    Step.MIXUP: {"mixup": 0.0},
+    Step.SMOOTHING: {"label_smoothing": 0.0},
+}
+
+
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     network: Annotated[str, typer.Option(help="Name of the network.")] = "se_resnet",
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every face is shown.")] = 60,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Times that every face is shown; by default the recipe's."),
+    ] = None,
+    votes: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the targets that follows FER+ votes.")
+    ] = 0.0,
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="A .keras file to learn from; may be repeated.")
+    ] = None,
+    distillation: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the loss that is the teachers'.")
+    ] = 0.5,
+    without: Annotated[
+        list[Step] | None, typer.Option(help="Leave a step out; may be repeated.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16")] = "float32",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a network, and export it for the apps into the same folder."""
     try:
-        _load_keras()
+        load_keras()
         from fer.training.datasets import load_dataset
         from fer.training.export import export_litert
-        from fer.training.train import Recipe, check_run
+        from fer.training.recipes import RECIPES, Recipe
+        from fer.training.train import check_run
         from fer.training.train import train as run
 
-        recipe = Recipe(network=network, epochs=epochs)
+        recipe = RECIPES.get(network, Recipe(network=network))
+        for step in without or []:
+            recipe = replace(recipe, **_LEFT_OUT[step])
+        recipe = replace(
+            recipe,
+            epochs=epochs or recipe.epochs,
+            votes=votes,
+            teachers=tuple(map(str, teacher or [])),
+            distillation=distillation,
+            precision=precision,
+            seed=seed,
+        )
         check_run(recipe, out, resume)  # before the minute that reading the data takes
         export_litert(run(load_dataset(data), recipe, out, resume), out, network=network)
     except KeyboardInterrupt:
-        command = ["python", "-m", "fer", "train", "--data", str(data), "--network", network]
-        command += ["--epochs", str(epochs), "--out", str(out)]
-        if (out / "run.json").exists():
+        command = ["python", "-m", "fer", *sys.argv[1:]]
+        if (out / "run.json").exists() and not resume:
             command.append("--resume")
-        _say(f"Stopped. Go on with: {shlex.join(command)}")
+        say(f"Stopped. Go on with: {shlex.join(command)}")
         raise typer.Exit(INTERRUPTED) from None
     print(f"Trained and exported. See it live with: python camera_app.py --model {out}")
 
 
-@app.command()
 def evaluate(
     data: Data,
     split: Annotated[str, typer.Option(help="training, public, private or test (both)")] = "public",
@@ -90,35 +117,12 @@ def evaluate(
     path = model if model and model.suffix == ".keras" else resolve_model(model)
     part = load_dataset(data).split(split)
     if path.suffix == ".keras":
-        _load_keras()
+        load_keras()
     evaluation = measure(score_faces(path, part.faces), part.labels)
     if as_json:
         print(json.dumps({"model": str(path), "split": split} | asdict(evaluation), indent=2))
     else:
         _print_evaluation(evaluation, f"{path} on {split}")
-
-
-@app.command()
-def export(
-    model: Annotated[Path, typer.Option(help="A .keras file, or the folder that holds fer.keras.")],
-    out: Annotated[Path, typer.Option(help="Folder for fer.tflite, fer.keras and card.json.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="FER-2013: fit the temperature on half of PublicTest, write figures."),
-    ] = None,
-) -> None:
-    """Write the LiteRT file that the apps run."""
-    _load_keras()
-    from fer.training.datasets import load_dataset
-    from fer.training.export import export_litert
-
-    dataset = load_dataset(data) if data else None
-    card = export_litert(model / KERAS_FILE if model.is_dir() else model, out)
-    if data and dataset:
-        from fer.training.evaluation import calibrate
-
-        card = calibrate(out, dataset, data)
-    print(f"Exported {card.network} to {out}, temperature {card.temperature:.3f}.")
 
 
 def _print_evaluation(evaluation: "Evaluation", title: str) -> None:
@@ -138,37 +142,3 @@ def _print_evaluation(evaluation: "Evaluation", title: str) -> None:
         f"expected calibration error {evaluation.expected_calibration_error:.4f}",
         highlight=False,
     )
-
-
-def _load_keras() -> None:
-    """Load Keras and TensorFlow without the messages that they print while they start."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        import keras  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
-
-
-def main() -> None:
-    """Run the command line; what goes wrong by name is one sentence and exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        app(prog_name="python -m fer")
-    except FerError as error:
-        _say(str(error))
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        _say(f"{place}{error.strerror or str(error).splitlines()[0]}.")
-    except ModuleNotFoundError as error:
-        _say(f'{error.name} is missing; training needs: pip install -e ".[train]"')
-    else:
-        return
-    sys.exit(1)

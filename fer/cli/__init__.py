@@ -1,0 +1,36 @@
+"""The command line: ``fer``, or ``python -m fer``."""
+
+import logging
+import sys
+
+import typer
+
+from fer.cli import models, training
+from fer.cli._shared import say
+from fer.errors import FerError
+
+app = typer.Typer(
+    help="Train, evaluate and export networks that read facial expressions.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (training.train, training.evaluate, models.export):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong by name is one sentence and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        app(prog_name="python -m fer")
+    except FerError as error:
+        say(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        say(f"{place}{error.strerror or str(error).splitlines()[0]}.")
+    except ModuleNotFoundError as error:
+        say(f'{error.name} is missing; training needs: pip install -e ".[train]"')
+    else:
+        return
+    sys.exit(1)
