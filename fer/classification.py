@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter
 
 from fer.card import LITERT_FILE, load_card, verify
 from fer.errors import ModelError
@@ -57,6 +56,9 @@ class ExpressionClassifier:
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
+        # Not above: a machine that only trains may lack it.
+        from ai_edge_litert.interpreter import Interpreter
+
         path = resolve_model(model)
         self.card = load_card(path.parent)
         verify(path, self.card)

@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fer.card import load_card
-from fer.classification import softmax
-from fer.errors import DatasetError, ModelError
+from fer.errors import ModelError
 from fer.expressions import EXPRESSION_NAMES
-from fer.training import evaluation
-from fer.training.evaluation import calibrate, evaluate, fit_temperature, score_faces
+from fer.training.evaluation import evaluate, evaluate_on, score_faces
 from fer.training.export import export_litert
-from tests.training_data import make_dataset, make_rows, tiny_network
+from fer.training.framing import refind
+from tests.training_data import draw_votes, make_dataset, make_rows, real_face, tiny_network
 
 # Keras converts arrays the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -25,14 +23,6 @@ def sure_of(classes: list[int], probability: float) -> np.ndarray:
     scores = np.full((len(classes), 7), (1 - probability) / 6, np.float32)
     scores[np.arange(len(classes)), classes] = probability
     return scores
-
-
-def overconfident(temperature: float, count: int = 6000) -> tuple[np.ndarray, np.ndarray]:
-    """Logits whose labels were drawn from them after a division by the temperature."""
-    random = np.random.default_rng(0)
-    logits = random.normal(0, 3, (count, 7))
-    labels = [random.choice(7, p=p / p.sum()) for p in softmax(logits / temperature).astype(float)]
-    return logits, np.array(labels)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +62,15 @@ def test_certain_and_wrong_is_expensive_but_finite() -> None:
     assert result.expected_calibration_error == 1
 
 
+def test_bins_hold_every_answer_where_its_probability_lies() -> None:
+    scores = np.concatenate([sure_of([0] * 3, 0.95), sure_of([1], 1.0)])
+    bins = evaluate(scores, np.array([0, 0, 1, 1])).reliability
+    assert len(bins) == 15
+    assert [b.faces for b in bins] == [0] * 14 + [4]
+    assert bins[14].accuracy == 0.75
+    assert bins[14].confidence == pytest.approx((3 * 0.95 + 1) / 4)
+
+
 def test_evaluation_survives_json() -> None:
     result = evaluate(sure_of([3, 4], 0.7), np.array([3, 3]))
     held = json.loads(json.dumps(asdict(result), allow_nan=False))
@@ -83,18 +82,6 @@ def test_evaluation_survives_json() -> None:
 def test_scores_of_another_shape_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="expected scores of shape"):
         evaluate(np.ones(shape), np.zeros(min(shape[0], 2), int))
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_temperature_is_found_again(temperature: float) -> None:
-    logits, labels = overconfident(temperature)
-    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
-
-
-def test_temperature_does_not_hang_on_a_constant_in_the_rows() -> None:
-    logits, labels = overconfident(2.0, count=500)
-    shifted = logits + np.arange(500)[:, np.newaxis]
-    assert fit_temperature(shifted, labels) == pytest.approx(fit_temperature(logits, labels))
 
 
 def test_both_forms_of_a_network_score_alike(exported: Path) -> None:
@@ -120,59 +107,48 @@ def test_keras_file_that_is_not_its_cards_is_refused(exported: Path, tmp_path: P
         score_faces(tmp_path / "fer.keras", DATASET.faces[:1])
 
 
-def test_calibration_writes_the_temperature_and_figures_that_can_be_repeated(
-    exported: Path, tmp_path: Path
-) -> None:
-    export_litert(exported / "fer.keras", tmp_path)
-    card = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
-    assert card == load_card(tmp_path)
-    assert set(card.figures) == {"temperature", "public", "private"}
+def test_pictures_of_the_training_split_are_told_apart(exported: Path) -> None:
+    rows = make_rows(training=1, public=2, private=0)
+    shown = [(label, face, "PublicTest") for label, face, usage in rows if usage == "Training"]
+    evaluation, others = evaluate_on(exported, make_dataset(rows + shown), "public")
+    assert evaluation.faces == 21
+    assert others["without_duplicates"]["faces"] == 14
+    assert "without_duplicates" not in evaluate_on(exported, DATASET, "training")[1]
+
+
+def test_votes_are_measured_where_most_taggers_agree(exported: Path) -> None:
+    dataset = make_dataset(make_rows(training=1, public=1, private=0))
+    votes = draw_votes(dataset.labels)
+    votes[-1] = [4, 0, 0, 3, 3, 0, 0, 0, 0, 0]
+    split = replace(dataset, votes=votes)
+    scores = score_faces(exported, split.split("public").faces)[:-1]
+    _, others = evaluate_on(exported, split, "public")
+    right = scores.argmax(axis=1) == np.arange(6)
+    assert others["ferplus"] == {"faces": 6, "accuracy": right.mean()}
+    assert "ferplus" not in evaluate_on(exported, dataset, "public")[1]
+
+
+def test_mirror_images_count_only_on_request_and_apart(exported: Path) -> None:
     public = DATASET.split("public")
-    again = evaluate(score_faces(tmp_path, public.faces), public.labels).summary()
-    assert again.items() <= card.figures["public"].items()
-    assert card.figures["public"]["command"] == (
-        f"python -m fer evaluate --data fer2013.csv --split public --model {tmp_path}"
-    )
+    mirrored = np.ascontiguousarray(public.faces[:, :, ::-1])
+    mean = (score_faces(exported, public.faces) + score_faces(exported, mirrored)) / 2
+    evaluation, others = evaluate_on(exported, DATASET, "public", flip=True)
+    plain, plain_others = evaluate_on(exported, DATASET, "public")
+    assert evaluation == plain
+    assert others["flipped"] == evaluate(mean, public.labels).summary()
+    assert "flipped" not in plain_others
 
 
-def test_second_calibration_gives_what_the_first_gave(exported: Path, tmp_path: Path) -> None:
-    export_litert(exported / "fer.keras", tmp_path)
-    first = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
-    second = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
-    assert second.temperature == pytest.approx(first.temperature, rel=1e-3)
-    before = first.figures["temperature"]["before"]["negative_log_likelihood"]
-    again = second.figures["temperature"]["before"]["negative_log_likelihood"]
-    assert again == pytest.approx(before, rel=1e-4), "before means at temperature 1"
+def test_refound_faces_are_measured_beside_the_same_faces_as_they_are(exported: Path) -> None:
+    dataset = make_dataset(make_rows(training=1, public=1, private=0))
+    dataset.faces[-2:] = real_face()
+    found = refind(dataset.split("public").faces).found
+    _, others = evaluate_on(exported, dataset, "public", refound=True)
+    assert others["refound"]["faces"] == others["refound_direct"]["faces"] == found.sum() >= 2
+    assert others["refound"]["found"] == found.mean()
 
 
-def test_calibration_mends_a_network_that_is_too_sure(
-    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    export_litert(exported / "fer.keras", tmp_path)
-    logits, labels = overconfident(2.5, count=2000)
-    rows = make_rows(training=0, public=1, private=0)
-    one = make_dataset(rows).where(np.arange(7) == 0)
-    dataset = replace(
-        one,
-        faces=np.repeat(one.faces, 2000, axis=0),
-        labels=labels,
-        usage=np.repeat(one.usage, 2000),
-        no_face=np.zeros(2000, bool),
-    )
-    monkeypatch.setattr(
-        evaluation,
-        "score_faces",
-        lambda folder, faces: softmax(logits / load_card(folder).temperature),
-    )
-    card = calibrate(tmp_path, dataset, Path("fer2013.csv"))
-    figures = card.figures["temperature"]
-    assert card.temperature == pytest.approx(2.5, rel=0.1)
-    assert figures["before"]["faces"] == figures["after"]["faces"] == 1000
-    assert figures["before"]["expected_calibration_error"] > 0.15
-    assert figures["after"]["expected_calibration_error"] < 0.05
-    assert figures["after"]["accuracy"] == figures["before"]["accuracy"]
-
-
-def test_calibration_without_public_test_is_refused(exported: Path) -> None:
-    with pytest.raises(DatasetError, match="no picture of the split 'public'"):
-        calibrate(exported, make_dataset(make_rows(public=0)), Path("fer2013.csv"))
+def test_no_face_that_is_found_again_is_no_error(exported: Path) -> None:
+    blank = replace(DATASET, faces=np.zeros_like(DATASET.faces))
+    others = evaluate_on(exported, blank, "public", refound=True)[1]
+    assert others["refound"]["faces"] == others["refound_direct"]["faces"] == 0

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.preprocessing import crop_faces, network_input, validate_frame
+from fer.preprocessing import BOX_MARGIN, crop_faces, network_input, validate_frame
 
 
 def gradient(height=200, width=300):
@@ -12,13 +12,19 @@ def gradient(height=200, width=300):
     return np.repeat(np.tile(np.arange(width, dtype=np.uint8), (height, 1))[..., None], 3, axis=2)
 
 
+def box_of_crop(left, top, side=48):
+    """The box round which a crop is cut from there."""
+    middle, half = np.array([left, top]) + side / 2, side / BOX_MARGIN / 2
+    return np.concatenate([middle - half, middle + half])
+
+
 def test_a_box_inside_the_frame_is_cut_where_it_is():
-    crop = crop_faces(gradient(), np.float32([[100, 50, 148, 98]]))
+    crop = crop_faces(gradient(), np.float32([box_of_crop(100, 50)]))
     assert np.array_equal(crop[0, 0], np.arange(100, 148))
 
 
 def test_a_box_over_the_edge_repeats_the_edge():
-    crop = crop_faces(gradient(), np.float32([[-24, 0, 24, 48]]))
+    crop = crop_faces(gradient(), np.float32([box_of_crop(-24, 0)]))
     assert (crop[0, :, :24] == 0).all()
     assert np.array_equal(crop[0, 0, 24:], np.arange(24))
 

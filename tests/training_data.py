@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import numpy.typing as npt
+import skimage.data
 
+from fer.detection import HaarFaceDetector
 from fer.expressions import EXPRESSION_NAMES
+from fer.preprocessing import crop_faces
 from fer.training.datasets import FaceDataset
 
 if TYPE_CHECKING:
@@ -28,6 +31,21 @@ def draw_face(label: int, seed: int) -> npt.NDArray[np.uint8]:
     cv2.ellipse(face, (24, 36 - label), (8, 1 + label), 0, 0, 180 + 30 * label, 20, -1)
     noisy = face.astype(int) + random.integers(-8, 9, face.shape)
     return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def real_face() -> npt.NDArray[np.uint8]:
+    """Cut a grey face of 48×48 out of a packaged portrait."""
+    frame = skimage.data.astronaut()[..., ::-1].copy()
+    return crop_faces(frame, HaarFaceDetector()(frame).xyxy[:1])[0]
+
+
+def draw_votes(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Draw FER+ votes: eight of ten taggers see what the label says."""
+    votes = np.zeros((len(labels), 10), np.int64)
+    columns = np.array([4, 5, 6, 1, 3, 2, 0])[labels]
+    votes[np.arange(len(labels)), columns] = 8
+    votes[:, 8] = 2
+    return votes
 
 
 def make_rows(training: int = 6, public: int = 4, private: int = 2) -> list[Row]:

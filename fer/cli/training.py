@@ -5,6 +5,7 @@ takes seconds to load, and ``--help`` should not.
 """
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fer.card import LITERT_FILE
 from fer.classification import resolve_model
 from fer.cli._shared import INTERRUPTED, Data, load_keras, say
 from fer.errors import DatasetError
@@ -88,14 +90,22 @@ def train(
             seed=seed,
         )
         check_run(recipe, out, resume)  # before the minute that reading the data takes
-        export_litert(run(load_dataset(data), recipe, out, resume), out, network=network)
+        trained = run(load_dataset(data), recipe, out, resume)
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+            export_litert(trained, out, network=network)
     except KeyboardInterrupt:
         command = ["python", "-m", "fer", *sys.argv[1:]]
         if (out / "run.json").exists() and not resume:
             command.append("--resume")
         say(f"Stopped. Go on with: {shlex.join(command)}")
         raise typer.Exit(INTERRUPTED) from None
-    print(f"Trained and exported. See it live with: python camera_app.py --model {out}")
+    if (out / LITERT_FILE).is_file():
+        print(f"Trained and exported. See it live with: python camera_app.py --model {out}")
+    else:
+        print(
+            "Trained. TensorFlow writes the file that the apps run: "
+            f"python -m fer export --model {out} --out {out}"
+        )
 
 
 def evaluate(
@@ -105,27 +115,52 @@ def evaluate(
         Path | None,
         typer.Option(help="Model folder, .tflite or .keras file; by default the shipped one."),
     ] = None,
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Measure each face with its mirror image too.")
+    ] = False,
+    refound: Annotated[
+        bool, typer.Option("--refound", help="Measure the faces as our detector frames them too.")
+    ] = False,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for confusion.png and reliability.png.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
 ) -> None:
     """Measure a network on a split of FER-2013."""
     from fer.training.datasets import SPLITS, load_dataset
-    from fer.training.evaluation import evaluate as measure
-    from fer.training.evaluation import score_faces
+    from fer.training.evaluation import evaluate_on
 
     if split not in SPLITS:
         raise DatasetError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
     path = model if model and model.suffix == ".keras" else resolve_model(model)
-    part = load_dataset(data).split(split)
+    if plots:
+        plots.mkdir(parents=True, exist_ok=True)  # before the minute that the rest takes
+    dataset = load_dataset(data)
     if path.suffix == ".keras":
         load_keras()
-    evaluation = measure(score_faces(path, part.faces), part.labels)
+    evaluation, others = evaluate_on(path, dataset, split, flip=flip, refound=refound)
+    if plots:
+        from fer.training.plots import plot_confusion, plot_reliability
+
+        plot_confusion(evaluation, plots / "confusion.png")
+        plot_reliability(evaluation, plots / "reliability.png")
     if as_json:
-        print(json.dumps({"model": str(path), "split": split} | asdict(evaluation), indent=2))
+        measured = {"model": str(path), "split": split} | asdict(evaluation) | others
+        print(json.dumps(measured, indent=2))
     else:
-        _print_evaluation(evaluation, f"{path} on {split}")
+        _print_evaluation(evaluation, others, f"{path} on {split}")
 
 
-def _print_evaluation(evaluation: "Evaluation", title: str) -> None:
+_OTHERS = {
+    "without_duplicates": "without pictures that stand in the training split too",
+    "ferplus": "against the majority of the FER+ votes",
+    "flipped": "each face with its mirror image",
+    "refound": "as our detector frames them, where it finds them",
+    "refound_direct": "the same faces as FER-2013 frames them",
+}
+
+
+def _print_evaluation(evaluation: "Evaluation", others: dict[str, Any], title: str) -> None:
     table = Table("expression", "precision", "recall", "F1", *EXPRESSION_NAMES, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -142,3 +177,9 @@ def _print_evaluation(evaluation: "Evaluation", title: str) -> None:
         f"expected calibration error {evaluation.expected_calibration_error:.4f}",
         highlight=False,
     )
+    for name, measured in others.items():
+        if measured["faces"]:
+            console.print(
+                f"{_OTHERS[name]}: accuracy {measured['accuracy']:.2%} of {measured['faces']}",
+                highlight=False,
+            )

@@ -8,7 +8,7 @@ import numpy as np
 
 from fer.errors import TrainingError
 from fer.training.augmentation import AugmentedBatches
-from fer.training.curves import plot_curves
+from fer.training.plots import plot_curves
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -48,16 +48,9 @@ class Chance(keras.callbacks.Callback):
 class Divergence(keras.callbacks.Callback):
     """Ends a run that has left the numbers, before anything of it is saved."""
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Check the loss."""
-        self._check(logs is None or np.isfinite(logs["loss"]))
-
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Check the weights."""
-        self._check(all(np.isfinite(weight).all() for weight in self.model.get_weights()))
-
-    def _check(self, finite: bool) -> None:
-        if not finite:
+        if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise TrainingError(
                 "The loss is no number any more: the training diverged and was ended. "
                 "Lower the learning rate of fer.training.train.Recipe."

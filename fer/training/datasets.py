@@ -19,6 +19,7 @@ import numpy.typing as npt
 from fer.errors import DatasetError
 from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import INPUT_SIZE
+from fer.training.ferplus import VOTES_FILE, read_votes
 
 SPLITS: dict[str, tuple[str, ...]] = {
     "training": ("Training",),
@@ -29,7 +30,6 @@ SPLITS: dict[str, tuple[str, ...]] = {
 """What each split holds, as the ``Usage`` column says it. ``Test`` is a picture
 in a test folder whose name does not say which of the two tests it is from."""
 
-VOTES_FILE = "fer2013new.csv"
 _HEADER = ["emotion", "pixels", "Usage"]
 _USAGES = ("Training", "PublicTest", "PrivateTest")
 _UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error)
@@ -46,9 +46,8 @@ class FaceDataset:
         faces: Grey faces, uint8 of shape (n, 48, 48).
         labels: Class ids (index into `fer.EXPRESSIONS`), int64 of shape (n,).
         usage: ``Training``, ``PublicTest``, ``PrivateTest`` or ``Test``, shape (n,).
-        votes: What 10 taggers of FER+ said: neutral, happiness, surprise,
-            sadness, anger, disgust, fear, contempt, unknown, no face; int64 of
-            shape (n, 10), or None where the file was not there.
+        votes: FER+ votes, in the order of `fer.training.ferplus.COLUMNS`; int64
+            of shape (n, 10), or None where the file was not there.
         no_face: Rows that FER+ leaves out because they show no face, bool of shape (n,).
     """
 
@@ -85,6 +84,11 @@ class FaceDataset:
             raise DatasetError(f"The data holds no picture of the split {name!r}; it has: {held}.")
         return part
 
+    def shown_in(self, other: "FaceDataset") -> npt.NDArray[np.bool_]:
+        """Return which faces stand in another data set too, pixel by pixel: bool of shape (n,)."""
+        shown = {face.tobytes() for face in other.faces}
+        return np.array([face.tobytes() in shown for face in self.faces], bool)
+
     def clean_training(self) -> "FaceDataset":
         """Return the training split without what would spoil it or its measure.
 
@@ -96,9 +100,7 @@ class FaceDataset:
         """
         training = self.split("training")
         tests = self.where(self.usage != "Training")
-        tested = {face.tobytes() for face in tests.faces}
-        duplicate = np.array([face.tobytes() in tested for face in training.faces], bool)
-        training = training.where(~duplicate & ~training.no_face)
+        training = training.where(~training.shown_in(tests) & ~training.no_face)
         for class_id, name in enumerate(EXPRESSION_NAMES):
             if not (training.labels == class_id).any():
                 raise DatasetError(
@@ -131,7 +133,10 @@ def load_dataset(path: Path) -> FaceDataset:
         )
     dataset = _read_csv(path)
     votes_path = path.with_name(VOTES_FILE)
-    return _with_votes(dataset, votes_path) if votes_path.is_file() else dataset
+    if not votes_path.is_file():
+        return dataset
+    votes, no_face = read_votes(votes_path, len(dataset))
+    return replace(dataset, votes=votes, no_face=no_face)
 
 
 @contextmanager
@@ -192,24 +197,6 @@ def _parse_row(row: list[str], place: str) -> tuple[npt.NDArray[np.uint8], int, 
     if pixels.min() < 0 or pixels.max() > 255:
         raise DatasetError(f"{place}: a pixel outside of 0 to 255.")
     return pixels.astype(np.uint8).reshape(INPUT_SIZE, INPUT_SIZE), int(emotion), usage
-
-
-def _with_votes(dataset: FaceDataset, path: Path) -> FaceDataset:
-    try:
-        with open(path, encoding="utf-8", newline="") as lines:
-            rows = list(csv.reader(lines))[1:]
-    except _UNREADABLE as error:
-        raise DatasetError(f"{path} cannot be read as {VOTES_FILE}: {error}.") from error
-    if len(rows) != len(dataset):
-        raise DatasetError(
-            f"{path} has {len(rows)} rows, but the data beside it has {len(dataset)}: "
-            "they belong together row by row. Take the matching file, or move this one away."
-        )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 12 or not all(vote.isdecimal() for vote in row[2:]):
-            raise DatasetError(f"{path}, row {number}: expected Usage, Image name and 10 votes.")
-    votes = np.array([row[2:] for row in rows], dtype=np.int64)
-    return replace(dataset, votes=votes, no_face=np.array([row[1] == "" for row in rows]))
 
 
 def _read_folders(root: Path) -> FaceDataset:

@@ -11,33 +11,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
-from sklearn.linear_model import LogisticRegression
 
 from fer.expressions import EXPRESSIONS
 from fer.training.export import load_network
-
-VOTES_REGULARIZATION = 0.3  # inverse strength, as scikit-learn counts it
-
-
-def label_likelihoods(
-    votes: npt.NDArray[np.integer], labels: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float32]:
-    """Translate FER+ votes into how likely each FER-2013 label is.
-
-    The two sets of labels have different priors (FER+ says neutral far more
-    often), so the votes cannot stand in for labels as they are. A multinomial
-    logistic regression from the votes to the labels learns the difference.
-
-    Args:
-        votes: FER+ votes of the training faces, shape (n, 10).
-        labels: Their FER-2013 class ids, shape (n,); all seven occur.
-
-    Returns:
-        Probabilities of the labels, float32 of shape (n, 7).
-    """
-    features = np.hstack([np.log1p(votes), votes / 10])
-    regression = LogisticRegression(C=VOTES_REGULARIZATION, max_iter=3000).fit(features, labels)
-    return np.asarray(regression.predict_proba(features), np.float32)
 
 
 def with_teachers(
@@ -100,7 +76,7 @@ def soft_targets(
     Args:
         labels: Class ids, shape (n,).
         smoothing: Share that a label gives away to all expressions alike.
-        likelihoods: As `label_likelihoods` gives them.
+        likelihoods: As `fer.training.ferplus.label_likelihoods` gives them.
         share: Share of the likelihoods; the rest is the smoothed label's.
 
     Returns:

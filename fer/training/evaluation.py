@@ -1,25 +1,38 @@
 """How good is a network, and how far can its probabilities be believed?"""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from fer.card import CARD_FILE, ModelCard, load_card, verify
+from fer.card import CARD_FILE, load_card, verify
 from fer.classification import ExpressionClassifier, softmax
-from fer.errors import DatasetError
 from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import network_input
 from fer.training.datasets import FaceDataset
+from fer.training.ferplus import NO_MAJORITY, majority
+from fer.training.framing import refind
 
 BINS = 15
 BATCH_SIZE = 64
-TEMPERATURES = (0.05, 20.0)  # where the best one is looked for
-HALVING_SEED = 0
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The answers whose probability lies in one of the `BINS` bins of equal width.
+
+    Attributes:
+        faces: How many there are.
+        confidence: Mean probability of the answers; 0 if there are none.
+        accuracy: Share of them that is right; 0 if there are none.
+    """
+
+    faces: int
+    confidence: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Evaluation:
         negative_log_likelihood: Mean of −ln of the label's probability.
         expected_calibration_error: Mean gap between probability and accuracy
             over 15 bins of equal width (Guo et al. 2017, arXiv:1706.04599).
+        reliability: The bins of the calibration error, from 0 to 1.
         confusion: Faces by label (row) and most probable expression (column).
     """
 
@@ -47,6 +61,7 @@ class Evaluation:
     f1: dict[str, float]
     negative_log_likelihood: float
     expected_calibration_error: float
+    reliability: tuple[Bin, ...]
     confusion: tuple[tuple[int, ...], ...]
 
     def summary(self) -> dict[str, float]:
@@ -71,6 +86,7 @@ def evaluate(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) 
             f"but got shapes {scores.shape} and {labels.shape}."
         )
     said = scores.argmax(axis=1)
+    bins = _reliability(scores.max(axis=1), said == labels)
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, said, labels=range(count), zero_division=0
     )
@@ -81,12 +97,71 @@ def evaluate(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) 
         precision=_by_name(precision),
         recall=_by_name(recall),
         f1=_by_name(f1),
-        negative_log_likelihood=_negative_log_likelihood(scores, labels),
-        expected_calibration_error=_calibration_error(scores.max(axis=1), said == labels),
+        negative_log_likelihood=negative_log_likelihood(scores, labels),
+        expected_calibration_error=sum(b.faces * abs(b.confidence - b.accuracy) for b in bins)
+        / len(labels),
+        reliability=bins,
         confusion=tuple(
             tuple(row) for row in confusion_matrix(labels, said, labels=range(count)).tolist()
         ),
     )
+
+
+def negative_log_likelihood(
+    scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]
+) -> float:
+    """Return the mean of −ln of the label's probability, from scores of shape (n, 7)."""
+    likelihoods = scores[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(likelihoods, np.finfo(np.float32).tiny)).mean())
+
+
+def evaluate_on(
+    model: Path, dataset: FaceDataset, split: str, *, flip: bool = False, refound: bool = False
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Measure a network on a split, and on what the split can be turned into.
+
+    Args:
+        model: As `score_faces` takes it.
+        dataset: All splits that there are.
+        split: Name in `fer.training.datasets.SPLITS`.
+        flip: Measure too what the mean of a face and its mirror image gives.
+        refound: Paste the faces into larger frames, and measure those that the
+            detector finds there, as it frames them.
+
+    Returns:
+        The measure of one look at each face, and a summary of each other:
+        ``without_duplicates`` (of training pictures), ``ferplus`` (against
+        what most taggers saw, where there are votes), ``flipped``, ``refound``
+        and ``refound_direct`` (the same faces as they are).
+
+    Raises:
+        DatasetError: The split is empty.
+        ModelError: The model is missing, damaged or not one of ours.
+    """
+    part = dataset.split(split)
+    scores = score_faces(model, part.faces)
+    others: dict[str, Any] = {}
+    if split != "training":
+        new = ~part.shown_in(dataset.where(dataset.usage == "Training"))
+        others["without_duplicates"] = _summary(scores[new], part.labels[new])
+    if part.votes is not None:
+        said = majority(part.votes)
+        agreed = said != NO_MAJORITY
+        right = scores[agreed].argmax(axis=1) == said[agreed]
+        others["ferplus"] = {"faces": int(agreed.sum()), "accuracy": float(right.mean())}
+    if flip:
+        mirrored = score_faces(model, np.ascontiguousarray(part.faces[:, :, ::-1]))
+        others["flipped"] = _summary((scores + mirrored) / 2, part.labels)
+    if refound:
+        again = refind(part.faces)
+        found = part.labels[again.found]
+        others["refound"] = _summary(score_faces(model, again.faces), found) | again.summary()
+        others["refound_direct"] = _summary(scores[again.found], found)
+    return evaluate(scores, part.labels), others
+
+
+def _summary(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> dict[str, float]:
+    return evaluate(scores, labels).summary() if len(labels) else {"faces": 0}
 
 
 def score_faces(model: Path, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -124,88 +199,15 @@ def _score_with_keras(path: Path, faces: npt.NDArray[np.uint8]) -> npt.NDArray[n
     return softmax(logits / temperature)
 
 
-def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> float:
-    """Find what to divide logits by, so that the labels become as likely as can be.
-
-    Args:
-        logits: Shape (n, 7); a constant added to a row changes nothing.
-        labels: Class ids, shape (n,).
-
-    Returns:
-        The temperature (Guo et al. 2017, arXiv:1706.04599), 0.05 to 20.
-    """
-
-    def loss(log_temperature: float) -> float:
-        return _negative_log_likelihood(softmax(logits / np.exp(log_temperature)), labels)
-
-    low, high = np.log(TEMPERATURES)
-    return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
-
-
-def calibrate(folder: Path, dataset: FaceDataset, data: Path) -> ModelCard:
-    """Fit the temperature of an exported network, measure it, and write both into its card.
-
-    The temperature is fitted on one half of PublicTest. The figures before and
-    after are those of the other half; the splits' are of whole splits.
-
-    Args:
-        folder: Holds ``fer.tflite``, ``fer.keras`` and ``card.json``.
-        dataset: With PublicTest; PrivateTest is measured where it is there.
-        data: Where the data set came from, for the commands in the card.
-
-    Returns:
-        The card that was written.
-
-    Raises:
-        DatasetError: The data has no PublicTest, or only one face of it.
-    """
-    public = dataset.split("public")
-    if len(public) < 2:
-        raise DatasetError("PublicTest holds one picture only: its halves need one each.")
-    card = load_card(folder)
-    scores = score_faces(folder, public.faces)
-    # Logits but for a constant in each row, which a probability does not show.
-    logits = card.temperature * np.log(np.maximum(scores, np.finfo(np.float32).tiny))
-    fitted = np.zeros(len(public), bool)
-    order = np.random.default_rng(HALVING_SEED).permutation(len(public))
-    fitted[order[: len(public) // 2]] = True
-    temperature = fit_temperature(logits[fitted], public.labels[fitted])
-    held_back = public.labels[~fitted]
-    figures: dict[str, Any] = {
-        "temperature": {
-            "fitted_on": f"{fitted.sum()} faces of PublicTest, the others measured here",
-            "before": evaluate(softmax(logits[~fitted]), held_back).summary(),
-            "after": evaluate(softmax(logits[~fitted] / temperature), held_back).summary(),
-            "command": f"python -m fer export --model {folder / 'fer.keras'} --out {folder} "
-            f"--data {data}",
-        }
-    }
-    card = replace(card, temperature=temperature, figures=figures)
-    card.save(folder)
-    for split, usage in (("public", "PublicTest"), ("private", "PrivateTest")):
-        if usage in dataset.usage:
-            part = dataset.split(split)
-            figures[split] = evaluate(score_faces(folder, part.faces), part.labels).summary() | {
-                "command": f"python -m fer evaluate --data {data} --split {split} --model {folder}"
-            }
-    card.save(folder)
-    return card
-
-
 def _by_name(values: npt.NDArray[np.floating]) -> dict[str, float]:
     return dict(zip(EXPRESSION_NAMES, values.tolist(), strict=True))
 
 
-def _negative_log_likelihood(
-    scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]
-) -> float:
-    likelihoods = scores[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(likelihoods, np.finfo(np.float32).tiny)).mean())
-
-
-def _calibration_error(
+def _reliability(
     confidences: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]
-) -> float:
-    bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, confidences - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(right))
+) -> tuple[Bin, ...]:
+    places = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    faces = np.bincount(places, minlength=BINS)
+    sums = (np.bincount(places, values, minlength=BINS) for values in (confidences, right))
+    means = (values / np.maximum(faces, 1) for values in sums)
+    return tuple(map(Bin, faces.tolist(), *(values.tolist() for values in means)))

@@ -24,8 +24,9 @@ from fer.errors import DatasetError, TrainingError
 from fer.preprocessing import network_input
 from fer.training.augmentation import AugmentedBatches
 from fer.training.callbacks import Chance, Checkpoint, Curves, Divergence
-from fer.training.datasets import VOTES_FILE, FaceDataset
-from fer.training.distillation import label_likelihoods, soft_targets, with_teachers
+from fer.training.datasets import FaceDataset
+from fer.training.distillation import soft_targets, with_teachers
+from fer.training.ferplus import VOTES_FILE, label_likelihoods
 from fer.training.networks import NETWORKS
 from fer.training.recipes import PRECISIONS, Recipe
 

@@ -1,0 +1,106 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer.card import load_card
+from fer.classification import softmax
+from fer.errors import DatasetError
+from fer.training import calibration
+from fer.training.calibration import calibrate, fit_temperature
+from fer.training.evaluation import evaluate, score_faces
+from fer.training.export import export_litert
+from tests.training_data import make_dataset, make_rows, tiny_network
+
+# Keras converts arrays the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+DATASET = make_dataset(make_rows(training=1, public=8, private=4))
+
+
+def overconfident(temperature: float, count: int = 6000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits whose labels were drawn from them after a division by the temperature."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 3, (count, 7))
+    labels = [random.choice(7, p=p / p.sum()) for p in softmax(logits / temperature).astype(float)]
+    return logits, np.array(labels)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    tiny_network().save(folder / "fer.keras")
+    export_litert(folder / "fer.keras", folder)
+    return folder
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_temperature_is_found_again(temperature: float) -> None:
+    logits, labels = overconfident(temperature)
+    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
+
+
+def test_temperature_does_not_hang_on_a_constant_in_the_rows() -> None:
+    logits, labels = overconfident(2.0, count=500)
+    shifted = logits + np.arange(500)[:, np.newaxis]
+    assert fit_temperature(shifted, labels) == pytest.approx(fit_temperature(logits, labels))
+
+
+def test_calibration_writes_the_temperature_and_figures_that_can_be_repeated(
+    exported: Path, tmp_path: Path
+) -> None:
+    export_litert(exported / "fer.keras", tmp_path)
+    card = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
+    assert card == load_card(tmp_path)
+    assert set(card.figures) == {"temperature", "public", "private"}
+    public = DATASET.split("public")
+    again = evaluate(score_faces(tmp_path, public.faces), public.labels).summary()
+    assert again.items() <= card.figures["public"].items()
+    assert card.figures["public"]["command"] == (
+        "python -m fer evaluate --data fer2013.csv --split public "
+        f"--model {tmp_path} --flip --refound"
+    )
+
+
+def test_second_calibration_gives_what_the_first_gave(exported: Path, tmp_path: Path) -> None:
+    export_litert(exported / "fer.keras", tmp_path)
+    first = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
+    second = calibrate(tmp_path, DATASET, Path("fer2013.csv"))
+    assert second.temperature == pytest.approx(first.temperature, rel=1e-3)
+    before = first.figures["temperature"]["before"]["negative_log_likelihood"]
+    again = second.figures["temperature"]["before"]["negative_log_likelihood"]
+    assert again == pytest.approx(before, rel=1e-4), "before means at temperature 1"
+
+
+def test_calibration_mends_a_network_that_is_too_sure(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_litert(exported / "fer.keras", tmp_path)
+    logits, labels = overconfident(2.5, count=2000)
+    rows = make_rows(training=0, public=1, private=0)
+    one = make_dataset(rows).where(np.arange(7) == 0)
+    dataset = replace(
+        one,
+        faces=np.repeat(one.faces, 2000, axis=0),
+        labels=labels,
+        usage=np.repeat(one.usage, 2000),
+        no_face=np.zeros(2000, bool),
+    )
+    monkeypatch.setattr(
+        calibration,
+        "score_faces",
+        lambda folder, faces: softmax(logits / load_card(folder).temperature),
+    )
+    card = calibrate(tmp_path, dataset, Path("fer2013.csv"))
+    figures = card.figures["temperature"]
+    assert card.temperature == pytest.approx(2.5, rel=0.1)
+    assert figures["before"]["faces"] == figures["after"]["faces"] == 1000
+    assert figures["before"]["expected_calibration_error"] > 0.15
+    assert figures["after"]["expected_calibration_error"] < 0.05
+    assert figures["after"]["accuracy"] == figures["before"]["accuracy"]
+
+
+def test_calibration_without_public_test_is_refused(exported: Path) -> None:
+    with pytest.raises(DatasetError, match="no picture of the split 'public'"):
+        calibrate(exported, make_dataset(make_rows(public=0)), Path("fer2013.csv"))
