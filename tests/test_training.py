@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,11 +18,12 @@ from fer.errors import DatasetError, TrainingError
 from fer.preprocessing import network_input
 from fer.training import train as training
 from fer.training.augmentation import AugmentedBatches, augment, mixup
+from fer.training.datasets import FaceDataset
 from fer.training.distillation import soft_targets
-from fer.training.networks import ATTENTION_LAYER, NETWORKS, se_resnet
+from fer.training.networks import NETWORKS
 from fer.training.recipes import Recipe
 from fer.training.train import check_run, train
-from tests.training_data import draw_face, make_dataset, make_rows, tiny_network
+from tests.training_data import draw_face, draw_votes, make_dataset, make_rows, tiny_network
 
 ROOT = Path(__file__).parent.parent
 DATASET = make_dataset(make_rows())
@@ -69,7 +71,14 @@ def assert_same_network(one: Path, other: Path) -> None:
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-5)
 
 
-def break_off(monkeypatch: pytest.MonkeyPatch, out: Path, epoch: int, saved: bool) -> None:
+def break_off(
+    monkeypatch: pytest.MonkeyPatch,
+    out: Path,
+    epoch: int,
+    saved: bool,
+    recipe: Recipe = RECIPE,
+    dataset: FaceDataset = DATASET,
+) -> None:
     """Start a run and break it off at the end of an epoch, its checkpoint written or not."""
     save = training.Checkpoint.on_epoch_end
 
@@ -83,7 +92,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch, out: Path, epoch: int, saved: boo
     with monkeypatch.context() as patch:
         patch.setattr(training.Checkpoint, "on_epoch_end", fail)
         with pytest.raises(KeyboardInterrupt):
-            train(DATASET, RECIPE, out)
+            train(dataset, recipe, out)
 
 
 def test_run_leaves_a_network_a_log_and_curves(unbroken: Path) -> None:
@@ -243,9 +252,47 @@ def test_mixup_blends_faces_and_targets_with_one_share() -> None:
     assert blended.sum(axis=1) == pytest.approx([1, 1])
 
 
-def test_se_resnet_gives_logits_that_are_the_means_of_its_maps() -> None:
-    model = se_resnet(widths=(8, 16, 24), blocks=(1, 1, 1))
-    both = keras.Model(model.input, [model.output, model.get_layer(ATTENTION_LAYER).output])
-    logits, maps = both.predict(network_input(DATASET.faces[:3]), verbose=0)
-    assert maps.shape == (3, 6, 6, 7)
-    np.testing.assert_allclose(logits, maps.mean(axis=(1, 2)), atol=1e-5)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"votes": 0.5},
+        {"optimizer": "adam", "ema": 0.0, "weight_decay": 0.0},
+        {"augment": False, "mixup": 0.0, "label_smoothing": 0.0},
+        {"precision": "mixed_bfloat16"},
+    ],
+    ids=["votes", "adam", "plain", "bfloat16"],
+)
+def test_recipe_can_be_changed_and_resumed(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPE, epochs=3, **changes)
+    dataset = replace(DATASET, votes=draw_votes(DATASET.labels))
+    break_off(monkeypatch, tmp_path / "run", epoch=0, saved=True, recipe=recipe, dataset=dataset)
+    network = train(dataset, recipe, tmp_path / "run", resume=True)
+    assert logged_epochs(tmp_path / "run") == [0, 1, 2]
+    assert {layer.dtype_policy.name for layer in keras.saving.load_model(network).layers} == {
+        "float32"
+    }
+
+
+def test_run_learns_from_a_teacher_and_resumes(
+    unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPE, epochs=3, teachers=(str(unbroken / "fer.keras"),))
+    break_off(monkeypatch, tmp_path / "broken", epoch=1, saved=True, recipe=recipe)
+    train(DATASET, recipe, tmp_path / "broken", resume=True)
+    train(DATASET, recipe, tmp_path / "whole")
+    assert_same_network(tmp_path / "broken", tmp_path / "whole")
+    student = keras.saving.load_model(tmp_path / "whole" / "fer.keras")
+    assert student.count_params() == tiny_network().count_params(), "the teacher stays behind"
+
+
+def test_votes_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"fer2013new\.csv does not lie beside the data"):
+        train(DATASET, replace(RECIPE, votes=0.5), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_precision_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no precision 'half'; choose one of: float32"):
+        train(DATASET, replace(RECIPE, precision="half"), tmp_path / "run")

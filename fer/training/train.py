@@ -54,6 +54,7 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
 
     Raises:
         DatasetError: The data cannot be trained on.
+        ModelError: A teacher is missing, or not one of ours.
         TrainingError: The network's name is unknown, `out` and `resume` do
             not go together, or the training diverged.
     """
@@ -63,17 +64,12 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
         _log.info("the run in %s is finished: nothing to resume", out)
         return trained
     training = dataset.clean_training()
+    batches = _batches(training, recipe)
+    keras.utils.set_random_seed(recipe.seed)
+    student, model = _networks(recipe)
     out.mkdir(parents=True, exist_ok=True)
     _write(out / RUN_FILE, _as_json(recipe))
-    keras.utils.set_random_seed(recipe.seed)
     _log.info("training on %d faces of %d", len(training), len(dataset.split("training")))
-    batches = _batches(training, recipe)
-    with _precision(recipe.precision):
-        student = NETWORKS[recipe.network]()
-    model = student
-    if recipe.teachers:
-        teachers = [Path(teacher) for teacher in recipe.teachers]
-        model = with_teachers(student, teachers, recipe.distillation, recipe.temperature)
     _compile(model, recipe, len(batches))
     done = _restore(model, out, len(batches))
     model.fit(
@@ -161,6 +157,16 @@ def _batches(training: FaceDataset, recipe: Recipe) -> AugmentedBatches:
         change=recipe.augment,
         mixup_alpha=recipe.mixup,
     )
+
+
+def _networks(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
+    """Return the network, and what is trained: it alone, or it beside its teachers."""
+    with _precision(recipe.precision):
+        student = NETWORKS[recipe.network]()
+    if not recipe.teachers:
+        return student, student
+    teachers = [Path(teacher) for teacher in recipe.teachers]
+    return student, with_teachers(student, teachers, recipe.distillation, recipe.temperature)
 
 
 @contextmanager

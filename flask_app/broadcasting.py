@@ -1,0 +1,265 @@
+"""One source and one thread that reads it, for any number of viewers."""
+
+import atexit
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from fer.annotation import ExpressionAnnotator, describe
+from fer.errors import SourceError
+from fer.expressions import EXPRESSION_NAMES
+from fer.media import CAMERA_SIZE, Frame, Source
+from fer.pipeline import ExpressionPipeline
+from fer.playback import JOIN_S, Pace
+from fer.rows import make_rows
+
+LINGER_S = 1.0
+"""How long a source stays open without a viewer, so that a reloaded page finds it open."""
+
+RETRY_S = 1.5
+"""Between two tries to open a lost source."""
+
+QUIET_S = 5.0
+"""Without anything new for so long, viewers get the same view again: some are gone by then."""
+
+_SHORTEST_ROUND_S = 0.5  # of a film that loops: a picture is a film of one frame
+_JPEG_QUALITY = 80  # of 100
+
+_log = logging.getLogger(__name__)
+
+
+class State(StrEnum):
+    """What the source does."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    LIVE = "live"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class View:
+    """What all viewers are shown at a moment.
+
+    Attributes:
+        state: `State.LIVE` or `State.LOST`.
+        jpeg: The annotated frame, or a picture that says that there is none.
+        result: JSON: ``state``, and of a frame ``time`` in seconds, ``size``
+            (width and height) and ``faces``.
+    """
+
+    state: State
+    jpeg: bytes
+    result: str
+
+
+class Broadcaster:
+    """Reads a source while somebody watches, and shows each viewer the newest frame.
+
+    A lost source is opened again until it comes back. Where a film does not
+    loop, its end sends the viewers home, and the next one sees it from its start.
+
+    Args:
+        open_source: Opens the source; called by the thread that reads it.
+        pipeline: Belongs to that thread from now on.
+        loop: Whether a film begins again at its end.
+    """
+
+    def __init__(
+        self, open_source: Callable[[], Source], pipeline: ExpressionPipeline, *, loop: bool = True
+    ) -> None:
+        self._open, self._pipeline, self._loop = open_source, pipeline, loop
+        self._size = CAMERA_SIZE
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        # The rest belongs to whoever holds this.
+        self._changed = threading.Condition()
+        self._viewers: set[object] = set()
+        self._left_s = -math.inf
+        self._view: View | None = None
+
+    @property
+    def state(self) -> State:
+        """What the source does now."""
+        with self._changed:
+            if self._view:
+                return self._view.state
+            return State.OPENING if self._viewers else State.CLOSED
+
+    @property
+    def viewers(self) -> int:
+        """How many watch now."""
+        with self._changed:
+            return len(self._viewers)
+
+    def watch(self) -> Generator[View | None, None, None]:
+        """Watch until the iterator is closed or the film ends.
+
+        Yields:
+            The newest view whenever there is a new one, and the same again after
+            `QUIET_S` or when others come; None as long as there is none at all.
+        """
+        viewer = object()
+        seen: View | None = None
+        with self._changed:
+            self._viewers.add(viewer)
+            if self._thread is None:
+                # A read that never returns must not keep the program alive.
+                self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+                self._thread.start()
+                # One that is in OpenCV while Python ends would abort the process.
+                atexit.register(self.close)
+            self._changed.notify_all()
+        try:
+            while True:
+                with self._changed:
+                    if self._view is seen and viewer in self._viewers:
+                        self._changed.wait(QUIET_S)
+                    if viewer not in self._viewers:
+                        return
+                    seen = self._view
+                yield seen
+        finally:
+            with self._changed:
+                self._viewers.discard(viewer)
+                self._left_s = time.monotonic()
+
+    def close(self) -> None:
+        """Let go of the source for good; a second time does nothing."""
+        self._closing.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread:
+            self._thread.join(JOIN_S)
+        atexit.unregister(self.close)
+
+    def _run(self) -> None:
+        while self._wait_for_viewers():
+            begun = time.monotonic()
+            try:
+                ended = self._show()
+            except Exception as error:
+                self._lose(error)
+                self._closing.wait(RETRY_S)
+            else:
+                if ended and not self._loop:
+                    self._send_home()
+                self._closing.wait(begun + _SHORTEST_ROUND_S - time.monotonic())
+
+    def _wait_for_viewers(self) -> bool:
+        """Rest until somebody watches; False if the end has come."""
+        with self._changed:
+            if not self._viewers:
+                self._view = None
+            self._changed.wait_for(lambda: self._viewers or self._closing.is_set())
+        return not self._closing.is_set()
+
+    def _show(self) -> bool:
+        """Show the source until it ends (True) or nobody watches it (False)."""
+        self._pipeline.reset()
+        annotator, pace = None, Pace()
+        with self._open() as source:
+            for frame, time_s in _frames(source):
+                if not self._is_watched():
+                    return False
+                due = 0.0 if source.live else pace.due(time_s)
+                if due is None:
+                    continue
+                detections = self._pipeline(frame, time_s)
+                self._size = frame.shape[1::-1]
+                annotator = annotator or ExpressionAnnotator(frame.shape[0])
+                scene = annotator.annotate(frame, detections)
+                view = View(State.LIVE, _jpeg(scene), _result((frame, time_s), detections))
+                self._closing.wait(due - time.monotonic())
+                self._publish(view)
+        return True
+
+    def _is_watched(self) -> bool:
+        if self._closing.is_set():
+            return False
+        with self._changed:
+            return bool(self._viewers) or time.monotonic() - self._left_s < LINGER_S
+
+    def _publish(self, view: View) -> None:
+        with self._changed:
+            self._view = view
+            self._changed.notify_all()
+
+    def _lose(self, error: Exception) -> None:
+        """Tell the viewers that there is no picture, and the log why: a URL may hold a password."""
+        if self.state != State.LOST:
+            _log.warning("%s", error, exc_info=not isinstance(error, SourceError))
+        result = json.dumps({"state": State.LOST})
+        self._publish(View(State.LOST, _jpeg(_no_picture(self._size)), result))
+
+    def _send_home(self) -> None:
+        with self._changed:
+            self._viewers.clear()
+            self._view = None
+            self._changed.notify_all()
+
+
+def _frames(source: Source) -> Iterator[Frame]:
+    """Give the frames. A damaged film ends where it can be read no further; a camera never ends."""
+    given = False
+    try:
+        for frame in source:
+            given = True
+            yield frame
+    except SourceError as error:
+        if source.live or not given:
+            raise
+        _log.warning("%s", error)
+    if source.live:
+        raise SourceError("The camera gives no more pictures.")
+
+
+def _result(frame: Frame, detections: sv.Detections) -> str:
+    height, width = frame[0].shape[:2]
+    rows = make_rows(detections, source="")
+    faces: list[dict[str, Any]] = [
+        {
+            "face": row["face"],
+            "box": [row[edge] for edge in ("x1", "y1", "x2", "y2")],
+            **{key: row[key] for key in ("expression", "confidence", "state")},
+            "text": text,
+            "scores": {name: row[name] for name in EXPRESSION_NAMES},
+        }
+        for row, text in zip(rows, describe(detections), strict=False)  # no face is one row too
+    ]
+    return json.dumps(
+        {"state": State.LIVE, "time": round(frame[1], 3), "size": [width, height], "faces": faces}
+    )
+
+
+def _no_picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Draw a still picture, BGR, that says that the source is lost."""
+    width, height = size
+    scene = np.full((height, width, 3), (44, 39, 31), np.uint8)
+    scale = min(width / 640, height / 480)
+    lines = (("No picture", 1.4, 2), ("It comes back by itself as soon as there is one.", 0.6, 1))
+    for place, (text, size_of_text, thickness) in zip((0.47, 0.57), lines, strict=True):
+        font = (cv2.FONT_HERSHEY_DUPLEX, size_of_text * scale)
+        strokes = max(1, round(thickness * scale))
+        (text_width, _), _ = cv2.getTextSize(text, *font, strokes)
+        corner = ((width - text_width) // 2, round(place * height))
+        cv2.putText(scene, text, corner, *font, (239, 236, 230), strokes, cv2.LINE_AA)
+    return scene
+
+
+def _jpeg(scene: npt.NDArray[np.uint8]) -> bytes:
+    encoded, data = cv2.imencode(".jpg", scene, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not encoded:
+        raise SourceError("OpenCV cannot write this frame as JPEG.")
+    return data.tobytes()
