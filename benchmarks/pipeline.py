@@ -26,6 +26,8 @@ import skimage.data
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a clone need not be installed
+
 from fer import ExpressionAnnotator, ExpressionPipeline
 from fer.card import KERAS_FILE
 from fer.classification import resolve_model

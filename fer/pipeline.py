@@ -37,7 +37,7 @@ class ExpressionPipeline:
     stream's faces, and neither its cascade nor its interpreter is safe in two
     threads.
 
-    Example:
+    Examples:
         >>> import skimage.data
         >>> pipeline = ExpressionPipeline(live=False)
         >>> astronaut = skimage.data.astronaut()[..., ::-1].copy()  # RGB to BGR
@@ -76,7 +76,7 @@ class ExpressionPipeline:
                 frame's begins another stream.
 
         Returns:
-            A row for each face: `xyxy` in pixels; `tracker_id`, which lasts
+            A row for each face, with `xyxy` in pixels; `tracker_id`, which lasts
             while the face is in view (−1 at first sight, None if not live);
             `class_id`, index into `fer.EXPRESSIONS`; `confidence`, the
             probability of that class; and in `data`: ``class_name``, ``scores``

@@ -1,0 +1,91 @@
+"""Videos with sound, and a disk that is soon full."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from tests.requirements import missing
+from tests.synthetic import Face, FaceVideo
+
+CLOCK = Fraction(1, 90_000)
+SMALL = (Face(center=(160, 120), sway=(20, 10), side=100),)
+
+
+def write_film(
+    path: Path,
+    times: list[float],
+    sound: str | None = "aac",
+    size: tuple[int, int] = (320, 240),
+    sound_rate: int = 48_000,
+    faces: tuple[Face, ...] = SMALL,
+) -> Path:
+    """Write a video whose frames come at the given times, with a tone of the same length.
+
+    Of the picture a second is made, and shown again and again.
+    """
+    pictures = list(FaceVideo(faces, seconds=1, fps=10, size=size).frames())
+    step = times[-1] - times[-2]
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(
+            "libx264", rate=round(1 / step), options={"preset": "ultrafast"}
+        )
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video.codec_context.time_base = CLOCK
+        audio = container.add_stream(sound, rate=sound_rate, layout="mono") if sound else None
+        heard = 0
+        for number, time_s in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(pictures[number % len(pictures)], format="bgr24")
+            frame.pts, frame.time_base = round(time_s / CLOCK), CLOCK
+            container.mux(video.encode(frame))
+            if audio:
+                tone = _tone(heard, round((time_s + step) * sound_rate), sound_rate)
+                heard += tone.samples
+                container.mux(audio.encode(tone))
+        for stream in container.streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+def _tone(start: int, end: int, rate: int) -> av.AudioFrame:
+    wave = 8000 * np.sin(2 * np.pi * 440 * np.arange(start, end) / rate)
+    frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[np.newaxis], "s16", "mono")
+    frame.sample_rate, frame.pts = rate, start
+    return frame
+
+
+def even_times(seconds: float, fps: int) -> list[float]:
+    return [number / fps for number in range(round(seconds * fps))]
+
+
+def heard(path: Path) -> tuple[float, float, float]:
+    """When the sound of a file begins and ends, in seconds, and its root mean square, of 1."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+    samples = np.concatenate([frame.to_ndarray().astype(float).ravel() for frame in frames])
+    full = 1.0 if "flt" in frames[0].format.name else 32_768.0
+    end = frames[-1].time + frames[-1].samples / frames[-1].sample_rate
+    return frames[0].time, end, float(np.sqrt(np.mean(samples**2)) / full)
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """A disk of its own with so much room."""
+    folder.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=777", "tmpfs", str(folder)]
+    for become in ([], ["sudo", "-n"]):
+        if become and not shutil.which("sudo"):
+            continue
+        if subprocess.run(become + options, capture_output=True).returncode == 0:
+            break
+    else:
+        missing("a small disk cannot be mounted")
+    try:
+        yield folder
+    finally:
+        subprocess.run([*become, "umount", str(folder)], check=True)
