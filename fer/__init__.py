@@ -1,9 +1,17 @@
 """Facial expressions, live: find the faces of a frame and name what they show."""
 
-from fer.annotation import ExpressionAnnotator
+from fer.annotation import ExpressionAnnotator, FaceView
 from fer.classification import ExpressionClassifier
 from fer.detection import HaarFaceDetector
-from fer.errors import DatasetError, DisplayError, FerError, ModelError, SourceError, TrainingError
+from fer.errors import (
+    DatasetError,
+    DisplayError,
+    FerError,
+    ModelError,
+    OutputError,
+    SourceError,
+    TrainingError,
+)
 from fer.expressions import EXPRESSIONS, Expression, FaceState
 from fer.pipeline import ExpressionPipeline
 
@@ -16,9 +24,11 @@ __all__ = [
     "ExpressionClassifier",
     "ExpressionPipeline",
     "FaceState",
+    "FaceView",
     "FerError",
     "HaarFaceDetector",
     "ModelError",
+    "OutputError",
     "SourceError",
     "TrainingError",
 ]

@@ -1,13 +1,43 @@
 """How a result is drawn on a frame."""
 
+from dataclasses import replace
+from enum import StrEnum
+from typing import Any
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
+from fer.avatars import UNKNOWN, load_avatar, paste
 from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, FaceState
 
 _PALETTE = sv.ColorPalette.from_hex([expression.color for expression in EXPRESSIONS])
 _REASONS = {FaceState.DARK: "too dark", FaceState.SMALL: "too small"}
+
+# In sides of the box round a face, which ends at the brows and the chin.
+_HEAD_SIDE = 1.9  # of a square round the whole head
+_HEAD_RISE = 0.1  # of its middle over the face's: there is more hair than chin
+_BESIDE_SIDE = 0.7  # of the avatar beside a face
+_BESIDE_GAP = 0.1
+
+_SQUARES = 6  # across a hidden head, so about three across its face
+
+Boxes = npt.NDArray[np.number[Any]]
+
+
+class FaceView(StrEnum):
+    """What is shown of a face itself.
+
+    The last two show the avatar of the expression; a face that cannot be read
+    gets the one with a question mark. `BLUR` and `INSTEAD` leave nothing to
+    recognise a face by, but they hide only a face that was found.
+    """
+
+    PLAIN = "plain"
+    BLUR = "blur"
+    BESIDE = "beside"
+    INSTEAD = "instead"
 
 
 class ExpressionAnnotator:
@@ -16,10 +46,12 @@ class ExpressionAnnotator:
     Args:
         frame_height: Height of the frames in pixels; lines and letters are
             sized for it.
+        faces: Whether the faces are shown, hidden or joined by an avatar.
     """
 
-    def __init__(self, frame_height: int = 480) -> None:
+    def __init__(self, frame_height: int = 480, faces: FaceView = FaceView.PLAIN) -> None:
         scale = max(frame_height, 240) / 480
+        self._faces = FaceView(faces)
         self._box = sv.BoxAnnotator(color=_PALETTE, thickness=max(1, round(2 * scale)))
         self._label = sv.LabelAnnotator(
             color=_PALETTE,
@@ -27,6 +59,8 @@ class ExpressionAnnotator:
             text_scale=0.6 * scale,
             text_thickness=max(1, round(1.2 * scale)),
             text_padding=max(3, round(6 * scale)),
+            # Over a whole head there is often no room left in the picture.
+            smart_position=self._faces == FaceView.INSTEAD,
         )
 
     def annotate(
@@ -41,9 +75,18 @@ class ExpressionAnnotator:
         Returns:
             The scene.
         """
-        if len(detections):
+        if not len(detections):
+            return scene
+        if self._faces == FaceView.INSTEAD:
+            detections = replace(detections, xyxy=_heads(detections.xyxy))
+            _draw_avatars(scene, detections, detections.xyxy)
+        else:
+            if self._faces == FaceView.BLUR:
+                _pixelate(scene, _heads(detections.xyxy))
+            elif self._faces == FaceView.BESIDE:
+                _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
             self._box.annotate(scene, detections)
-            self._label.annotate(scene, detections, labels=describe(detections))
+        self._label.annotate(scene, detections, labels=describe(detections))
         return scene
 
 
@@ -54,7 +97,7 @@ def describe(detections: sv.Detections) -> list[str]:
         detections: What `fer.ExpressionPipeline` returned.
 
     Returns:
-        One text a face: ``happy 93 %``, ``unsure: sad or fear``, ``too dark``.
+        One text a face, such as ``happy 93 %``, ``unsure: sad or fear``, ``too dark``.
     """
     texts = []
     for row, state in enumerate(detections.data["state"]):
@@ -66,3 +109,60 @@ def describe(detections: sv.Detections) -> list[str]:
             certain = f"{EXPRESSION_NAMES[first]} {scores[first]:.0%}".replace("%", " %")
             texts.append(_REASONS.get(state, certain))
     return texts
+
+
+def choose_avatars(detections: sv.Detections) -> list[str]:
+    """Name the avatar of each face: that of its expression, if that can be told.
+
+    Args:
+        detections: What `fer.ExpressionPipeline` returned.
+
+    Returns:
+        One of `fer.avatars.AVATAR_NAMES` a face.
+    """
+    told = detections.data["state"] == FaceState.OK
+    return [str(name) for name in np.where(told, detections.data["class_name"], UNKNOWN)]
+
+
+def _heads(boxes: Boxes) -> Boxes:
+    """Squares round whole heads, with hair and chin, from the boxes round faces."""
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)
+    centers[:, 1:] -= _HEAD_RISE * sides
+    return np.hstack([centers - _HEAD_SIDE / 2 * sides, centers + _HEAD_SIDE / 2 * sides])
+
+
+def _pixelate(scene: npt.NDArray[np.uint8], heads: Boxes) -> None:
+    """Leave a few squares of a head, each of the mean colour under it.
+
+    Not with supervision's `PixelateAnnotator`: it takes a few pixels for each
+    square instead of their mean, which flickers.
+    """
+    height, width = scene.shape[:2]
+    for x1, y1, x2, y2 in sv.clip_boxes(heads, (width, height)).round().astype(int):
+        head = scene[y1:y2, x1:x2]
+        if head.size:
+            squares = cv2.resize(head, (_SQUARES, _SQUARES), interpolation=cv2.INTER_AREA)
+            head[:] = cv2.resize(squares, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
+
+
+def _places_beside(boxes: Boxes, shape: tuple[int, ...]) -> Boxes:
+    """For each box a square beside it, in the picture, that hides least of all the faces."""
+    height, width = shape[:2]
+    places = []
+    for x1, y1, x2, y2 in boxes:
+        side = min(_BESIDE_SIDE * (x2 - x1), width, height)
+        gap = _BESIDE_GAP * (x2 - x1)
+        # Not above, where the label is.
+        corners = np.array([(x2 + gap, y1), (x1 - gap - side, y1), (x1, y2 + gap)])
+        corners = np.clip(corners, 0, (width - side, height - side))
+        squares = np.hstack([corners, corners + side]).astype(np.float32)
+        places.append(squares[sv.box_iou_batch(squares, boxes).sum(axis=1).argmin()])
+    return np.stack(places)
+
+
+def _draw_avatars(scene: npt.NDArray[np.uint8], detections: sv.Detections, places: Boxes) -> None:
+    """Draw the avatar of each face into a square place."""
+    names = choose_avatars(detections)
+    for name, (x1, y1, x2, _) in zip(names, places.round().astype(int).tolist(), strict=True):
+        paste(scene, load_avatar(name, max(1, x2 - x1)), (x1, y1))

@@ -1,10 +1,13 @@
 """What is written beside a face, and where the frame is drawn."""
 
 import numpy as np
+import pytest
 import supervision as sv
 
-from fer import ExpressionAnnotator, FaceState
-from fer.annotation import describe
+from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, HaarFaceDetector
+from fer.annotation import FaceView, choose_avatars, describe
+from fer.avatars import load_avatar
+from tests.synthetic import portrait
 
 
 def face(state=FaceState.OK, box=(200, 150, 300, 250), scores=(0, 0, 0, 0.93, 0.04, 0.03, 0)):
@@ -49,3 +52,118 @@ def test_faces_at_the_edges_of_a_small_frame_can_be_drawn():
     ExpressionAnnotator(120).annotate(scene, face(box=(-20, -20, 60, 60)))
     ExpressionAnnotator(120).annotate(scene, face(box=(120, 80, 200, 160)))
     assert scene.any()
+
+
+NOISE = np.random.default_rng(0)
+FACE_VIEWS = [FaceView.BLUR, FaceView.INSTEAD]
+AVATAR_VIEWS = [FaceView.BESIDE, FaceView.INSTEAD]
+UNREADABLE = [FaceState.UNSURE, FaceState.DARK, FaceState.SMALL]
+
+
+def noise(height=480, width=640):
+    return NOISE.integers(0, 256, (height, width, 3), np.uint8)
+
+
+def shows(scene, name, corner, side):
+    """Whether an avatar is drawn at a place."""
+    avatar = load_avatar(name, side)
+    (x, y), opaque = corner, avatar[..., 3] == 255
+    unlike = np.abs(scene[y : y + side, x : x + side].astype(int) - avatar[..., :3]).max(axis=2)
+    return (unlike[opaque] < 8).mean() > 0.9  # a label may lie on it
+
+
+@pytest.mark.parametrize("height", [120, 480, 1080])
+def test_a_plain_view_is_the_default(height):
+    scene = noise()
+    plain = ExpressionAnnotator(height, FaceView.PLAIN).annotate(scene.copy(), face())
+    np.testing.assert_array_equal(plain, ExpressionAnnotator(height).annotate(scene, face()))
+
+
+@pytest.mark.parametrize("state", FaceState)
+@pytest.mark.parametrize("box", [(200, 150, 300, 250), (0, 0, 120, 120), (560, 380, 660, 480)])
+def test_an_avatar_instead_leaves_nothing_of_the_head_whatever_its_state(state, box):
+    """Two scenes that differ in every pixel look the same where the head was."""
+    scenes = [noise(), noise()]
+    for scene in scenes:
+        ExpressionAnnotator(faces=FaceView.INSTEAD).annotate(scene, face(state, box))
+    x1, y1, x2, y2 = box
+    hair, chin, ear = round(0.35 * (y2 - y1)), round(0.2 * (y2 - y1)), round(0.15 * (x2 - x1))
+    head = np.s_[max(0, y1 - hair) : y2 + chin, (x1 + x2) // 2 : (x1 + x2) // 2 + 1]
+    ears = np.s_[y1:y2, max(0, x1 - ear) : x2 + ear]
+    for part in (head, ears):
+        np.testing.assert_array_equal(scenes[0][part], scenes[1][part])
+
+
+@pytest.mark.parametrize("name", ["astronaut", "hopper"])
+def test_a_blurred_face_keeps_nothing_but_a_few_mean_colours(name):
+    picture = portrait(name)
+    detections = ExpressionPipeline(live=False)(picture)
+    assert len(detections) == 1
+    blurred = ExpressionAnnotator(faces=FaceView.BLUR).annotate(picture.copy(), detections)
+    x1, y1, x2, y2 = (int(side) for side in detections.xyxy[0])
+    inside = blurred[y1 + 4 : y2 - 4, x1 + 4 : x2 - 4]
+    assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= 25
+    assert not len(HaarFaceDetector()(blurred))
+
+
+@pytest.mark.parametrize("state", FaceState)
+@pytest.mark.parametrize("view", FACE_VIEWS)
+def test_every_face_is_hidden(view, state):
+    boxes = ((20, 40, 60, 80), (300, 200, 400, 300))
+    detections = sv.Detections.merge([face(state, box) for box in boxes])
+    scene = noise()
+    before = scene.copy()
+    ExpressionAnnotator(faces=view).annotate(scene, detections)
+    for x1, y1, x2, y2 in boxes:
+        kept = (scene == before).all(axis=2)[y1:y2, x1:x2]
+        assert kept.mean() < 0.01
+
+
+@pytest.mark.parametrize("state", UNREADABLE)
+@pytest.mark.parametrize("view", AVATAR_VIEWS)
+def test_a_face_that_cannot_be_read_gets_the_avatar_with_the_question_mark(view, state):
+    assert choose_avatars(face(state)) == ["unknown"]
+    scenes = [
+        ExpressionAnnotator(faces=view).annotate(np.zeros((480, 640, 3), np.uint8), face(state))
+        for state in (state, FaceState.OK)
+    ]
+    places = {FaceView.BESIDE: ((310, 150), 70), FaceView.INSTEAD: ((155, 95), 190)}
+    assert shows(scenes[0], "unknown", *places[view])
+    assert shows(scenes[1], "happy", *places[view])
+
+
+@pytest.mark.parametrize(
+    ("box", "corner"),
+    [
+        ((200, 150, 300, 250), (310, 150)),  # to the right
+        ((540, 150, 640, 250), (460, 150)),  # to the left, where there is no room on the right
+        ((-20, 420, 80, 520), (90, 410)),  # as far up as the picture reaches
+    ],
+)
+def test_an_avatar_beside_a_face_is_wholly_in_the_picture_and_off_the_face(box, corner):
+    scene = np.zeros((480, 640, 3), np.uint8)
+    ExpressionAnnotator(faces=FaceView.BESIDE).annotate(scene, face(box=box))
+    assert shows(scene, "happy", corner, 70)
+
+
+def test_an_avatar_beside_a_face_hides_no_other_face():
+    boxes = ((200, 150, 300, 250), (305, 150, 405, 250))
+    detections = sv.Detections.merge([face(box=box) for box in boxes])
+    scene = np.zeros((480, 640, 3), np.uint8)
+    ExpressionAnnotator(faces=FaceView.BESIDE).annotate(scene, detections)
+    assert shows(scene, "happy", (120, 150), 70) and shows(scene, "happy", (415, 150), 70)
+
+
+@pytest.mark.parametrize("view", FaceView)
+@pytest.mark.parametrize("size", [(48, 64), (1, 1), (2160, 3840)])
+def test_each_view_can_be_drawn_on_any_picture_wherever_the_face_is(view, size):
+    annotator = ExpressionAnnotator(size[0], view)
+    for box in [
+        (-50, -50, 5, 5),
+        (0, 0, 64, 64),
+        (1, 1, 2, 2),
+        (60, 40, 200, 180),
+        (-99, 0, -9, 9),
+    ]:
+        scene = np.zeros((*size, 3), np.uint8)
+        assert annotator.annotate(scene, face(box=box)).shape == (*size, 3)

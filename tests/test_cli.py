@@ -169,9 +169,9 @@ def test_unknown_split_lists_the_choices(trained: Path, data: Path, fer: Fer) ->
 
 
 def test_unknown_network_lists_the_choices(data: Path, tmp_path: Path, fer: Fer) -> None:
-    result = fer("train", "--data", data, "--network", "vgg", "--out", tmp_path / "run")
+    result = fer("train", "--data", data, "--network", "lenet", "--out", tmp_path / "run")
     assert result.is_one_sentence()
-    assert "'vgg'; choose one of: se_resnet" in result.err
+    assert "'lenet'; choose one of: se_resnet" in result.err
 
 
 def test_missing_data_is_one_sentence(tmp_path: Path, fer: Fer) -> None:
@@ -276,7 +276,7 @@ def test_help_needs_no_tensorflow() -> None:
     ("command", "complaint"),
     [
         (["evaluate", "--split", "all"], "There is no split 'all'; choose one of: training,"),
-        (["train", "--network", "vgg", "--out", "gone"], "There is no network 'vgg'; choose one"),
+        (["train", "--network", "lenet", "--out", "gone"], "There is no network 'lenet'; choose one"),
     ],
 )
 def test_module_prints_its_sentence_and_nothing_of_tensorflow(

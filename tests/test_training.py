@@ -186,8 +186,8 @@ def test_resuming_with_other_data_is_refused(
 
 
 def test_unknown_network_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no network 'vgg'; choose one of: se_resnet"):
-        train(DATASET, Recipe(network="vgg"), tmp_path / "run")
+    with pytest.raises(TrainingError, match=r"no network 'lenet'; choose one of: se_resnet"):
+        train(DATASET, Recipe(network="lenet"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -1,0 +1,136 @@
+"""What the windows need to play a source: at its own pace, and off their own thread."""
+
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from fer.annotation import ExpressionAnnotator
+from fer.errors import FerError
+from fer.media import Source, open_source
+from fer.pipeline import ExpressionPipeline
+
+LATE_S = 0.1
+"""A file's frame that comes later than this is passed over."""
+
+SHOWN_EVERY_S = 0.25
+"""But one is shown at least this often."""
+
+JOIN_S = 2.0
+"""How long to wait for a player to let go of its source; one that stands still may take longer."""
+
+
+class FrameRate:
+    """Frames a second over the last moments."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._step_s = 0.0
+
+    def tick(self) -> float:
+        """Count a frame that is shown now; 0 for the first."""
+        now = time.monotonic()
+        if self._last is not None:
+            step_s = now - self._last
+            self._step_s = 0.9 * self._step_s + 0.1 * step_s if self._step_s else step_s
+        self._last = now
+        return 1 / self._step_s if self._step_s else 0.0
+
+
+class Pace:
+    """Plays a file as fast as it was filmed, never faster; what comes too late is dropped."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+        self._shown = 0.0
+
+    def due(self, time_s: float) -> float | None:
+        """When a frame is to be shown (by `time.monotonic`), None if it is to be dropped.
+
+        Args:
+            time_s: The frame's time in seconds since the start of the file.
+        """
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now - time_s
+        due = self._start + time_s
+        if now - due > LATE_S:
+            if now - self._shown < SHOWN_EVERY_S:
+                return None
+            # Reading alone is too slow, or a stream stood still: go on from here.
+            self._start, due = now - time_s, now
+        self._shown = max(now, due)
+        return due
+
+
+class Result(NamedTuple):
+    """A frame, annotated, with what it shows and how many of them come a second."""
+
+    scene: npt.NDArray[np.uint8]
+    detections: sv.Detections
+    rate: float
+
+
+class Player(threading.Thread):
+    """Reads and annotates one source in a thread of its own; the newest frame is to be shown.
+
+    Args:
+        source: As `fer.media.open_source` takes it.
+        model: As `fer.ExpressionPipeline` takes it.
+        mirror: Whether to mirror the frames; None mirrors a camera's only.
+        previous: The player before: a camera can be opened by one at a time.
+
+    Attributes:
+        title: The source's name, for people.
+        newest: The newest frame, None before the first. It is replaced, never changed.
+        ending: Once the thread has ended: why, in one sentence.
+    """
+
+    def __init__(
+        self, source: str, model: Path | None, mirror: bool | None, previous: "Player | None"
+    ) -> None:
+        # A read that never returns must not keep the program alive.
+        super().__init__(name=f"player of {source}", daemon=True)
+        self.title = f"Camera {source}" if source.isdecimal() else Path(source).name
+        self.newest: Result | None = None
+        self.ending = f"{self.title} ended unexpectedly."
+        self._source, self._model, self._mirror = source, model, mirror
+        self._previous = previous
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it does so after the frame at hand."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Play until the source ends, fails or is stopped."""
+        if self._previous:
+            self._previous.join(JOIN_S)
+            self._previous = None
+        try:
+            with open_source(self._source) as frames:
+                self._play(frames)
+            self.ending = f"{self.title} has ended."
+        except FerError as error:
+            self.ending = str(error)
+
+    def _play(self, source: Source) -> None:
+        pipeline, pace, rate = ExpressionPipeline(self._model), Pace(), FrameRate()
+        mirror = source.live if self._mirror is None else self._mirror
+        annotator: ExpressionAnnotator | None = None
+        for frame, time_s in source:
+            due = 0.0 if source.live else pace.due(time_s)
+            if due is not None:
+                if mirror:  # before anything is drawn, or the letters would be mirrored too
+                    frame = np.ascontiguousarray(frame[:, ::-1])
+                detections = pipeline(frame, time_s)
+                annotator = annotator or ExpressionAnnotator(frame.shape[0])
+                scene = annotator.annotate(frame, detections)
+                self._stopping.wait(max(0.0, due - time.monotonic()))
+                self.newest = Result(scene, detections, rate.tick())
+            if self._stopping.is_set():
+                return

@@ -1,0 +1,143 @@
+"""Playing a source in a thread of its own: its pace, its end, and that the source is let go of."""
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from fer import ExpressionPipeline, SourceError, playback
+from fer.media import Source
+from fer.playback import FrameRate, Pace, Player
+
+PATIENCE_S = 60
+
+
+class FakeCamera(Source):
+    """Gives numbered frames, as fast as they are taken, and may fail after some of them."""
+
+    live = True
+    opened = 0
+
+    def __init__(self, frames=None):
+        self.frames, self.given, self.closed = frames, 0, False
+        FakeCamera.opened += 1
+
+    def __iter__(self):
+        for number in itertools.count() if self.frames is None else range(self.frames):
+            self.given += 1
+            frame = np.zeros((48, 64, 3), np.uint8)
+            frame[:, 32:] = 255
+            yield frame, number / 30
+        raise SourceError("The camera is gone.")
+
+    def close(self):
+        self.closed = True
+        FakeCamera.opened -= 1
+
+
+class SeesNothing:
+    """A pipeline that finds no face."""
+
+    def __init__(self, model=None):
+        self.nothing = ExpressionPipeline(live=False)(np.zeros((48, 48, 3), np.uint8))
+
+    def __call__(self, frame, time_s):
+        time.sleep(0.001)
+        return self.nothing
+
+
+@pytest.fixture
+def camera(monkeypatch):
+    """The cameras that were opened."""
+    opened = []
+
+    def open_camera(source):
+        assert FakeCamera.opened == 0, "a camera is opened by one at a time"
+        opened.append(FakeCamera(3 if source == "3" else None))
+        return opened[-1]
+
+    monkeypatch.setattr(playback, "open_source", open_camera)
+    monkeypatch.setattr(playback, "ExpressionPipeline", SeesNothing)
+    return opened
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_only_the_newest_frame_is_kept_and_the_camera_is_released(camera):
+    player = Player("0", None, None, None)
+    player.start()
+    wait_for(lambda: camera and camera[0].given > 50)
+    assert player.newest.scene.shape == (48, 64, 3) and player.newest.rate > 0
+    player.stop()
+    player.join(PATIENCE_S)
+    assert not player.is_alive() and camera[0].closed
+
+
+@pytest.mark.parametrize(("mirror", "left"), [(None, 255), (True, 255), (False, 0)])
+def test_a_camera_is_mirrored_unless_it_is_not_wanted(camera, mirror, left):
+    player = Player("3", None, mirror, None)
+    player.start()
+    player.join(PATIENCE_S)
+    assert player.newest.scene[40, 5].tolist() == [left] * 3
+
+
+def test_a_source_that_fails_says_why(camera):
+    player = Player("3", None, None, None)
+    player.start()
+    player.join(PATIENCE_S)
+    assert player.ending == "The camera is gone." and camera[0].closed
+
+
+def test_the_next_player_waits_until_the_camera_is_free(camera):
+    first = Player("0", None, None, None)
+    first.start()
+    wait_for(lambda: camera and first.newest)
+    first.stop()
+    second = Player("0", None, None, first)
+    second.start()
+    wait_for(lambda: second.newest)
+    second.stop()
+    second.join(PATIENCE_S)
+    assert len(camera) == 2 and FakeCamera.opened == 0
+
+
+def test_a_player_that_is_stopped_does_not_wait_for_the_next_frame(camera, monkeypatch):
+    monkeypatch.setattr(FakeCamera, "live", False)  # a file, whose frames have their times
+    monkeypatch.setattr(playback.Pace, "due", lambda *_: time.monotonic() + 3600)
+    player = Player("0", None, None, None)
+    player.start()
+    wait_for(lambda: camera and camera[0].given)
+    player.stop()
+    player.join(PATIENCE_S)
+    assert not player.is_alive() and camera[0].given == 1
+
+
+def test_a_file_is_played_at_its_own_pace_and_late_frames_are_dropped(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(playback.time, "monotonic", lambda: now[0])
+    pace = Pace()
+    assert pace.due(5.0) == 100.0
+    assert pace.due(5.5) == 100.5
+    now[0] = 100.7
+    assert pace.due(5.55) is None
+    now[0] = 110.0
+    assert pace.due(5.6) == 110.0, "one is shown now and then"
+    assert pace.due(6.6) == 111.0, "and it goes on from there"
+
+
+def test_the_frame_rate_is_that_of_the_last_moments(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(playback.time, "monotonic", lambda: now[0])
+    rate = FrameRate()
+    assert rate.tick() == 0
+    for step_s, expected in ((0.1, 10), (0.02, 50)):
+        for _ in range(100):
+            now[0] += step_s
+            shown = rate.tick()
+        assert shown == pytest.approx(expected, rel=0.01)
