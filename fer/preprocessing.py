@@ -41,8 +41,8 @@ def validate_frame(frame: npt.NDArray[np.uint8]) -> None:
 def crop_faces(frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number]) -> npt.NDArray[np.uint8]:
     """Cut faces out of a frame, the way FER-2013 frames them.
 
-    A crop is a square round the middle of its box, `BOX_MARGIN` times as wide. Where it reaches over the
-    edge of the frame, the edge's pixels are repeated.
+    A crop is a square round the middle of its box, `BOX_MARGIN` times as wide.
+    Where it reaches over the edge of the frame, the edge's pixels are repeated.
 
     Args:
         frame: BGR image, uint8 of shape (H, W, 3).

@@ -276,7 +276,7 @@ def test_help_needs_no_tensorflow() -> None:
     ("command", "complaint"),
     [
         (["evaluate", "--split", "all"], "There is no split 'all'; choose one of: training,"),
-        (["train", "--network", "lenet", "--out", "gone"], "There is no network 'lenet'; choose one"),
+        (["train", "--network", "lenet", "--out", "gone"], "There is no network 'lenet'; choose"),
     ],
 )
 def test_module_prints_its_sentence_and_nothing_of_tensorflow(
