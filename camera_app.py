@@ -1,27 +1,33 @@
 """The window: ``python camera_app.py [--source 0|FILE|URL]``; `q`, Esc or its button close it."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import supervision as sv
 import typer
 
-from fer.annotation import ExpressionAnnotator
+from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import DisplayError, FerError
+from fer.files import refuse_inputs
 from fer.media import Source, open_source
 from fer.pipeline import ExpressionPipeline
+from fer.playback import FrameRate, Pace
+from fer.recording import VideoRecorder
+from fer.rows import make_rows, open_rows
 
 _TITLE = "Facial expressions, live"
 _QUIT_KEYS = {ord("q"), ord("Q"), 27}
 _LARGEST = (1280, 720)  # pixels of the window at first; it can be drawn larger
-_LATE_S = 0.1  # a file's frame that comes later than this is passed over
-_SHOWN_EVERY_S = 0.25  # but one is shown at least this often
 
 Image = npt.NDArray[np.uint8]
 
@@ -112,58 +118,32 @@ def require_display() -> None:
         )
 
 
-class FrameRate:
-    """Frames a second over the last moments."""
+def play(
+    source: Source,
+    pipeline: ExpressionPipeline,
+    window: Window,
+    mirror: bool,
+    faces: FaceView = FaceView.PLAIN,
+    keep: Callable[[Image, sv.Detections, int, float], None] | None = None,
+) -> None:
+    """Show a source's faces until it ends or the person closes the window.
 
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._step_s = 0.0
-
-    def tick(self) -> float:
-        """Count a frame that is shown now; 0 for the first."""
-        now = time.monotonic()
-        if self._last is not None:
-            step_s = now - self._last
-            self._step_s = 0.9 * self._step_s + 0.1 * step_s if self._step_s else step_s
-        self._last = now
-        return 1 / self._step_s if self._step_s else 0.0
-
-
-class Pace:
-    """Plays a file as fast as it was filmed, never faster; what comes too late is dropped."""
-
-    def __init__(self) -> None:
-        self._start: float | None = None
-        self._shown = 0.0
-
-    def due(self, time_s: float) -> float | None:
-        """When a frame is to be shown (by `time.monotonic`), None if it is to be dropped."""
-        now = time.monotonic()
-        if self._start is None:
-            self._start = now - time_s
-        due = self._start + time_s
-        if now - due > _LATE_S:
-            if now - self._shown < _SHOWN_EVERY_S:
-                return None
-            # Reading alone is too slow, or a stream stood still: go on from here.
-            self._start, due = now - time_s, now
-        self._shown = max(now, due)
-        return due
-
-
-def play(source: Source, pipeline: ExpressionPipeline, window: Window, mirror: bool) -> None:
-    """Show a source's faces until it ends or the person closes the window."""
+    `keep` gets each scene that is shown, what it shows, and its frame's number
+    and time in seconds.
+    """
     rate, pace = FrameRate(), Pace()
     annotator: ExpressionAnnotator | None = None
-    for frame, time_s in source:
+    for number, (frame, time_s) in enumerate(source):
         due = 0.0 if source.live else pace.due(time_s)
         if due is None:
             continue
         if mirror:  # before anything is drawn, or the letters would be mirrored too
             frame = np.ascontiguousarray(frame[:, ::-1])
         detections = pipeline(frame, time_s)
-        annotator = annotator or ExpressionAnnotator(frame.shape[0])
+        annotator = annotator or ExpressionAnnotator(frame.shape[0], faces)
         scene = annotator.annotate(frame, detections)
+        if keep:
+            keep(scene, detections, number, time_s)
         if window.quits(due):
             return
         window.show(write_rate(scene, rate.tick()))
@@ -199,12 +179,40 @@ def main(
     model: Annotated[
         Path | None, typer.Option(help="Another model: its folder or its .tflite file.")
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep what is shown as a video, an .mp4 file.")
+    ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Keep a row for each face shown: a .csv, .jsonl or .parquet file."),
+    ] = None,
+    faces: Annotated[
+        FaceView,
+        typer.Option(
+            "--faces",
+            "--avatars",
+            help="Blur the faces, or draw an avatar beside or instead of each.",
+        ),
+    ] = FaceView.PLAIN,
 ) -> None:
     """Show the faces of a camera or a video in a window, and name what they show."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Window() as window, open_source(source) as frames:
-            pipeline = ExpressionPipeline(model)
-            play(frames, pipeline, window, frames.live if mirror is None else mirror)
+        refuse_inputs([record, rows], [source])
+        with ExitStack() as opened:
+            window = opened.enter_context(Window())
+            recorder = opened.enter_context(VideoRecorder(record, source)) if record else None
+            table = opened.enter_context(open_rows(rows)) if rows else None
+            frames = opened.enter_context(open_source(source))
+
+            def keep(scene: Image, detections: sv.Detections, number: int, time_s: float) -> None:
+                if recorder:
+                    recorder.write(scene, time_s)
+                if table:
+                    table.write(make_rows(detections, source, number, time_s))
+
+            mirrored = frames.live if mirror is None else mirror
+            play(frames, ExpressionPipeline(model), window, mirrored, faces, keep)
     except FerError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None

@@ -7,6 +7,7 @@
     ├── DatasetError    training data that cannot be used, with its row or path
     ├── TrainingError   a run that cannot be started, resumed or brought to its end
     ├── SourceError     a camera, file or stream that cannot be opened or read
+    ├── OutputError     a file that cannot be written, or only in part
     └── DisplayError    no screen, or an OpenCV without windows
 
 Each message is one sentence or two: what happened, what was expected and how
@@ -33,6 +34,10 @@ class TrainingError(FerError):
 
 class SourceError(FerError):
     """A camera, file or stream that cannot be opened or read."""
+
+
+class OutputError(FerError):
+    """A file that cannot be written, or only in part."""
 
 
 class DisplayError(FerError):

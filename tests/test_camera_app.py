@@ -16,6 +16,9 @@ from typer.testing import CliRunner
 
 import camera_app
 from fer import EXPRESSIONS
+from fer.avatars import AVATAR_NAMES, load_avatar
+from fer.media import open_source
+from fer.rows import read_rows
 from tests.requirements import missing, require
 from tests.synthetic import Face, FaceVideo, write_video
 
@@ -123,10 +126,21 @@ def start(display):
         app.process.stderr.close()
 
 
-def drawn(picture):
-    """How many pixels have exactly the colour of an expression."""
+def drawn(picture, nearly=0):
+    """How many pixels have the colour of an expression, or nearly, as after H.264."""
     colors = [[int(e.color[i : i + 2], 16) for i in (5, 3, 1)] for e in EXPRESSIONS]
-    return max(np.all(picture == color, axis=2).sum() for color in colors)
+    apart = [np.abs(picture.astype(int) - color).max(axis=2) for color in colors]
+    return max((levels <= nearly).sum() for levels in apart)
+
+
+def avatar(picture):
+    """How many pixels have exactly the colour of which an avatar has most."""
+    counts = [0]
+    for name in AVATAR_NAMES:
+        drawing = load_avatar(name, 100).reshape(-1, 4)
+        colors, found = np.unique(drawing[drawing[:, 3] == 255], axis=0, return_counts=True)
+        counts.append(np.all(picture == colors[found.argmax(), :3], axis=2).sum())
+    return max(counts)
 
 
 def close_button(display, window):
@@ -196,6 +210,59 @@ def test_a_file_that_ends_exits_0_and_is_not_played_faster_than_it_was_filmed(st
     begun = time.monotonic()
     assert app.end() == (0, [])
     assert time.monotonic() - begun > 0.5
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("ended_by", ["q", "Ctrl-C", "SIGTERM"])
+def test_what_is_shown_is_kept_as_a_video_and_rows(start, videos, tmp_path, ended_by):
+    out, rows = tmp_path / "out.mp4", tmp_path / "rows.csv"
+    app = start("--source", videos / "face.mp4", "--record", out, "--rows", rows)
+    app.window()
+    partial = tmp_path / "rows.partial.csv"
+    wait_for(lambda: partial.exists() and partial.stat().st_size > 2000, "rows")
+    if ended_by == "q":
+        app.press("q")
+    else:
+        app.process.send_signal(signal.SIGINT if ended_by == "Ctrl-C" else signal.SIGTERM)
+    assert app.end() == (0 if ended_by == "q" else 130, [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "rows.csv"]
+    with open_source(str(out)) as frames:
+        scenes, times = zip(*frames, strict=True)
+    assert drawn(scenes[-1], nearly=12) > 200
+    kept = [float(row["time_s"]) for row in read_rows(rows)]
+    # The signal may come between a frame and its row.
+    assert len(kept) > 5 and times[: len(kept)] == pytest.approx(kept, abs=0.002)
+    assert len(times) - len(kept) in (0, 1)
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("view", ["beside", "instead"])
+def test_avatars_are_shown(start, videos, tmp_path, view):
+    app = start("--source", videos / "face.mp4", "--avatars", view)
+    app.window()
+    wait_for(lambda: avatar(app.screenshot(tmp_path / "screen.png")) > 300, "an avatar")
+    app.press("q")
+    assert app.end() == (0, [])
+
+
+@pytest.mark.display
+@pytest.mark.parametrize(
+    ("option", "name"), [("--record", "no/out.mp4"), ("--record", "out.avi"), ("--rows", "a.txt")]
+)
+def test_what_cannot_be_kept_is_said_in_one_line(start, videos, tmp_path, option, name):
+    status, said = start("--source", videos / "face.mp4", option, tmp_path / name).end()
+    assert (status, len(said)) == (1, 1)
+    assert name in said[0] and "expected" in said[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.display
+def test_the_film_that_is_shown_is_not_recorded_over(start, videos):
+    film = videos / "short.mp4"
+    before = film.read_bytes()
+    status, said = start("--source", film, "--record", film).end()
+    assert (status, len(said)) == (1, 1) and "choose another name" in said[0]
+    assert film.read_bytes() == before
 
 
 @pytest.mark.display

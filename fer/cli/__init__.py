@@ -5,18 +5,26 @@ import sys
 
 import typer
 
-from fer.cli import models, training
+from fer.cli import media, models, score, training
 from fer.cli._shared import say
 from fer.errors import FerError
 
 app = typer.Typer(
-    help="Train, evaluate and export networks that read facial expressions.",
+    help="Read facial expressions in photographs and videos; train and export what reads them.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (training.train, training.evaluate, models.export):
+for command in (
+    media.image,
+    media.video,
+    score.score,
+    training.train,
+    training.evaluate,
+    models.export,
+):
     app.command()(command)
+app.add_typer(models.data_app, name="data")
 
 
 def main() -> None:

@@ -1,0 +1,243 @@
+"""The commands that read photographs and videos."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import av
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn, track
+from rich.table import Table
+
+from fer.annotation import ExpressionAnnotator, FaceView, describe
+from fer.cli._interrupts import stoppable
+from fer.cli._shared import INTERRUPTED, say
+from fer.errors import OutputError, SourceError
+from fer.expressions import EXPRESSION_NAMES
+from fer.files import find_files, reason, refuse_inputs
+from fer.media import open_source
+from fer.pictures import SUFFIXES, read_picture, write_picture
+from fer.pipeline import ExpressionPipeline
+from fer.recording import VideoRecorder, open_again
+from fer.rows import Row, make_rows, open_rows
+
+Faces = Annotated[
+    FaceView,
+    typer.Option(
+        "--faces",
+        "--avatars",
+        help="Leave faces as they are, blur them, or draw an avatar beside or instead of each.",
+    ),
+]
+Blur = Annotated[bool, typer.Option("--blur", help="Short for --faces blur.")]
+Model = Annotated[Path | None, typer.Option(help="Another model: its folder or its .tflite file.")]
+
+
+def image(
+    paths: Annotated[list[Path], typer.Argument(help="Photographs, and folders of them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for annotated copies.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--csv", "--rows", help="A row for each face: a .csv, .jsonl or .parquet."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")] = False,
+    faces: Faces = FaceView.PLAIN,
+    blur: Blur = False,
+    model: Model = None,
+) -> None:
+    """Name what the faces in photographs show, in a table, a file or annotated copies."""
+    files = find_files(paths, SUFFIXES, but_not_in=out)
+    copies = _name_copies(files, out) if out else {}
+    refuse_inputs([rows, *copies.values()], files)
+    pipeline = ExpressionPipeline(model, live=False)
+    table, found, read = Table("picture", "face", "pixels", "shows"), [], 0
+    with stoppable() as stop, ExitStack() as opened:
+        sink = opened.enter_context(open_rows(rows)) if rows else None
+        for path, picture in _read_pictures(files, stop):
+            read += 1
+            detections = pipeline(picture)
+            new = make_rows(detections, path)
+            found += new
+            _add_lines(table, path, detections)
+            if sink:
+                sink.write(new)
+            if out:
+                view = FaceView.BLUR if blur else faces
+                scene = ExpressionAnnotator(picture.shape[0], view).annotate(picture, detections)
+                write_picture(copies[path], scene)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _console().print(table)
+    if stop.is_set() or read < len(files):
+        raise typer.Exit(INTERRUPTED if stop.is_set() else 1)
+
+
+def video(
+    source: Annotated[str, typer.Argument(help="A video, a URL or the number of a camera.")],
+    out: Annotated[Path | None, typer.Option(help="Annotated copy, an .mp4 file.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Rows for every frame that is read: a .csv, .jsonl or .parquet file."),
+    ] = None,
+    every: Annotated[
+        int,
+        typer.Option(min=1, help="Read one frame of so many; the rest show its result."),
+    ] = 1,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so many; a camera goes on until Ctrl-C.")
+    ] = None,
+    faces: Faces = FaceView.PLAIN,
+    blur: Blur = False,
+    model: Model = None,
+) -> None:
+    """Name what the faces in a video show, in an annotated copy and rows for every frame.
+
+    Without either it says at the end how often each expression was seen. Ctrl-C
+    ends it, and keeps what was read until then.
+    """
+    refuse_inputs([out, rows], [source])
+    pipeline, seen = ExpressionPipeline(model), _Seen()
+    annotator: ExpressionAnnotator | None = None
+    try:
+        with stoppable() as stop, ExitStack() as opened:
+            recorder = opened.enter_context(VideoRecorder(out, source)) if out else None
+            sink = opened.enter_context(open_rows(rows)) if rows else None
+            frames = opened.enter_context(open_source(source))
+            show = opened.enter_context(_progress(_length_s(source, seconds)))
+            for number, (frame, time_s) in enumerate(frames):
+                if stop.is_set() or (seconds is not None and time_s >= seconds):
+                    break
+                show(time_s)
+                if number % every == 0:
+                    detections = pipeline(frame, time_s)
+                    new = make_rows(detections, source, number, time_s)
+                    seen.add(new)
+                    if sink:
+                        sink.write(new)
+                if recorder:
+                    view = FaceView.BLUR if blur else faces
+                    annotator = annotator or ExpressionAnnotator(frame.shape[0], view)
+                    recorder.write(annotator.annotate(frame, detections), time_s)
+            else:
+                if recorder:
+                    recorder.write_rest_of_sound()
+    finally:
+        seen.print(source)
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+class _Seen:
+    """What a video showed, counted."""
+
+    def __init__(self) -> None:
+        self._frames = self._empty = 0
+        self._end_s = 0.0
+        self._expressions: Counter[str] = Counter()
+
+    def add(self, rows: list[Row]) -> None:
+        self._frames += 1
+        self._end_s = rows[0]["time_s"]
+        shown = [row["expression"] for row in rows if row["face"] is not None]
+        self._expressions.update(shown)
+        self._empty += not shown
+
+    def print(self, source: str) -> None:
+        if not self._frames:
+            return
+        minutes, seconds = divmod(round(self._end_s), 60)
+        faces = sum(self._expressions.values())
+        seen = 1 - self._empty / self._frames
+        _console().print(
+            f"{source}: {minutes}:{seconds:02} minutes, {self._frames} frames read, "
+            f"a face in {seen:.0%} of them.",
+            highlight=False,
+            markup=False,
+        )
+        if faces:
+            table = Table("expression", "share of the faces")
+            table.columns[1].justify = "right"
+            for name in EXPRESSION_NAMES:
+                table.add_row(name, f"{self._expressions[name] / faces:.1%}")
+            _console().print(table)
+
+
+def _read_pictures(
+    files: Iterable[Path], stop: Event
+) -> Iterator[tuple[Path, npt.NDArray[np.uint8]]]:
+    """Read the pictures that can be read, and say of the others why not."""
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    for path in track(files, "", console=console, transient=True, disable=hidden):
+        if stop.is_set():
+            return
+        try:
+            yield path, read_picture(path)
+        except SourceError as error:
+            say(str(error))
+
+
+def _name_copies(files: dict[Path, Path], out: Path) -> dict[Path, Path]:
+    """Choose where the annotated copies go, and make their folders."""
+    copies = {path: out / name for path, name in files.items()}
+    for path, copy in copies.items():
+        if copy.suffix.lower() not in SUFFIXES:
+            copies[path] = copy.with_name(f"{copy.name}.png")
+    for copy, times in Counter(copies.values()).items():
+        if times > 1:
+            raise OutputError(
+                f"Two pictures would be written to {copy}: give the folder that holds both, "
+                "or one at a time."
+            )
+    for folder in {copy.parent for copy in copies.values()}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made: {reason(error)}.") from error
+    return copies
+
+
+def _add_lines(table: Table, path: Path, detections: sv.Detections) -> None:
+    name = escape(str(path))
+    widths = (detections.xyxy[:, 2] - detections.xyxy[:, 0]).round().astype(int)
+    for face, (width, text) in enumerate(zip(widths, describe(detections), strict=True)):
+        table.add_row("" if face else name, str(face), str(width), text)
+    if not len(detections):
+        table.add_row(name, "", "", "no face")
+
+
+@contextmanager
+def _progress(length_s: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar with the time left, to be told how far the work is."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("", total=length_s)
+        yield lambda time_s: progress.update(task, completed=time_s)
+
+
+def _length_s(source: str, seconds: float | None) -> float | None:
+    """How much of a source will be read, if that can be known."""
+    original = open_again(source)
+    if original is None:
+        return seconds
+    with original:
+        length_s = float(original.duration / av.time_base)
+    return length_s if seconds is None else min(seconds, length_s)
+
+
+def _console() -> Console:
+    # Off a terminal Rich takes 80 columns, which would cut long names off.
+    return Console(width=None if sys.stdout.isatty() else 120)

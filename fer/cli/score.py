@@ -1,0 +1,73 @@
+"""The command that reads whole folders."""
+
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from fer.cli._shared import INTERRUPTED, say
+from fer.errors import OutputError
+from fer.files import find_files, refuse_inputs
+from fer.pipeline import ExpressionPipeline
+from fer.rows import as_text, open_rows
+from fer.scoring import SUFFIXES, ScoreRun, Settings
+
+_ERRORS_FILE = "errors.csv"
+
+
+def score(
+    paths: Annotated[list[Path], typer.Argument(help="Photographs, videos and folders of them.")],
+    rows: Annotated[
+        Path, typer.Option(help="The .parquet, .csv or .jsonl file; it may be there already.")
+    ],
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Files to read at once; by default one a core.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Read every how many-th frame of a video.")] = 1,
+    model: Annotated[
+        Path | None, typer.Option(help="Another model: its folder or its .tflite file.")
+    ] = None,
+) -> None:
+    """Name what the faces in whole folders of photographs and videos show, in a file of rows.
+
+    Run it again and it goes on: what is in the file of rows is done, and what
+    could not be read, which errors.csv beside it tells, is tried once more.
+    """
+    errors = rows.with_name(_ERRORS_FILE)
+    if rows == errors:
+        raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
+    files = find_files(paths, SUFFIXES)
+    refuse_inputs([rows, errors], files)
+    ExpressionPipeline(model)  # to say now what hinders, not from within the workers
+    run = ScoreRun(rows, Settings(model, every))
+    to_do = run.to_do(files)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    read = failed = 0
+    stopped = False
+    console = Console(stderr=True)
+    try:
+        errors.unlink(missing_ok=True)
+        with (
+            open_rows(errors, ("source", "error")) as told,
+            closing(run.read(to_do, workers or os.cpu_count() or 1)) as results,
+        ):
+            for file, error in track(
+                results, "", len(to_do), console=console, disable=not console.is_terminal
+            ):
+                if error:
+                    told.write([{"source": as_text(file), "error": error}])
+                failed += bool(error)
+                read += not error
+    except KeyboardInterrupt:
+        stopped = True
+    run.merge()
+    print(f"{read} files read, {len(files) - len(to_do)} had been read before: see {rows}.")
+    if failed:
+        say(f"{failed} files could not be read: {errors} says why.")
+    if stopped or failed:
+        raise typer.Exit(INTERRUPTED if stopped else 1)

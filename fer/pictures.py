@@ -1,0 +1,89 @@
+"""Photographs in and out."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fer.errors import OutputError, SourceError
+from fer.files import check_suffix, reason
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""How the names of pictures end."""
+
+MAX_PIXELS = 120_000_000
+"""Pixels of the largest picture that is read: the largest of phones have 108 million."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_QUALITY = 95  # of JPEG and WebP, of 100
+
+
+def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a photograph, turned upright as its EXIF data say; of an animation the first frame.
+
+    Args:
+        path: A JPEG, PNG, WebP, BMP, GIF or TIFF file.
+
+    Returns:
+        BGR image, uint8 of shape (H, W, 3).
+
+    Raises:
+        SourceError: There is no such file, it is no picture, damaged, or larger
+            than `MAX_PIXELS`.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise SourceError(f"{path} {what}; expected a picture.")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures and of damage that it can mend.
+            warnings.simplefilter("ignore")
+            rgb = _decode(path)
+    except Image.DecompressionBombError:
+        raise SourceError(
+            f"{path} is too large: expected a picture of {MAX_PIXELS // 10**6} million pixels "
+            "at most."
+        ) from None
+    except UnidentifiedImageError:
+        raise SourceError(f"{path} is no picture; expected {', '.join(_FORMATS)}.") from None
+    except Exception as error:  # a damaged file makes Pillow raise many things
+        why = reason(error) if isinstance(error, OSError) else "it is damaged"
+        raise SourceError(f"{path} cannot be read as a picture: {why}.") from error
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write a picture, whose name appears when it is whole; without EXIF data, as of places.
+
+    Args:
+        path: Where it is to be; its suffix, one of `SUFFIXES`, says in which format.
+        image: BGR image, uint8 of shape (H, W, 3).
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+    check_suffix(path, SUFFIXES)
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        Image.fromarray(image[..., ::-1].copy()).save(partial, quality=_QUALITY)
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {reason(error)}.") from error
+
+
+def _decode(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a file as RGB, uint8 of shape (H, W, 3)."""
+    with Image.open(path, formats=_FORMATS) as picture:
+        # Before a pixel is decoded.
+        if picture.width * picture.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off
+        levels = np.asarray(upright, np.float32)
+        white = 65535 if upright.mode.startswith("I") else max(float(levels.max()), 1e-6)
+        upright = Image.fromarray((levels / white * 255).clip(0, 255).astype(np.uint8))
+    return np.asarray(upright.convert("RGB"))

@@ -1,0 +1,214 @@
+"""Annotated video out: H.264 in MP4, with the times and the sound of what it was made from."""
+
+import logging
+import math
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fer.files import OutputFile
+
+_CLOCK = Fraction(1, 90_000)  # s
+_PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time
+_TIMEOUT_S = 10.0  # for a URL to answer
+_AHEAD = 8  # frames that may wait to be encoded
+_RATE = 30  # frames a second, of a camera: how long its last frame is shown
+_BT601, _LIMITED_RANGE = 6, 1  # FFmpeg's numbers for the colours that OpenCV converts to
+
+# In pieces of a second, so that it plays even if its end is never written; then joined into an
+# ordinary file. The header waits for the first piece, to tell where the sound begins.
+_MP4 = {
+    "movflags": "hybrid_fragmented+delay_moov",
+    "frag_duration": "1000000",
+    "flush_packets": "1",
+}
+
+_COPIED_SOUND = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}  # players know it in MP4
+
+logger = logging.getLogger(__name__)
+
+
+class VideoRecorder(OutputFile):
+    """Writes frames as a video that plays, however its making ends; in a thread of its own.
+
+    Args:
+        path: Where it is to be; its name ends in ``.mp4``.
+        source: What the frames come from, as `fer.media.open_source` takes it.
+            The sound of a file is copied where MP4 holds it, else encoded as AAC.
+
+    Raises:
+        OutputError: It cannot be written there.
+    """
+
+    def __init__(self, path: Path, source: str | None = None) -> None:
+        super().__init__(path, (".mp4",))
+        self._container = av.open(f"file:{self._partial}", "w", format="mp4", options=_MP4)
+        self._original = open_again(source) if source else None
+        self._video: Any = None
+        self._sound: _Sound | None = None
+        self._end_s = 0.0
+        self._thread = ThreadPoolExecutor(1)
+        self._work: deque[Future[None]] = deque()
+
+    def write(self, scene: npt.NDArray[np.uint8], time_s: float) -> None:
+        """Add a frame, scaled to the size of the first.
+
+        Args:
+            scene: BGR image, uint8 of shape (H, W, 3). H.264 wants even sides,
+                so an odd one grows by a pixel.
+            time_s: When it is shown, in seconds since the first; later than the last.
+
+        Raises:
+            OutputError: There is no room for it; what was written before it is kept.
+        """
+        if self._video is None:
+            self._begin(*scene.shape[:2])
+        frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
+        frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
+        self._end_s = time_s + 1 / float(self._video.codec_context.framerate)
+        self._wait(_AHEAD)
+        self._work.append(self._thread.submit(self._encode, frame, time_s))
+
+    def write_rest_of_sound(self) -> None:
+        """Let the sound outlast the last frame, with which it ends otherwise."""
+        self._end_s = math.inf
+
+    def _encode(self, frame: av.VideoFrame | None, until_s: float) -> None:
+        try:
+            self._container.mux(self._video.encode(frame))
+            for packets in self._sound.until(until_s) if self._sound else ():
+                self._container.mux(packets)
+        except av.FFmpegError as error:
+            raise OSError(error.errno, error.strerror) from error
+
+    def _wait(self, ahead: int) -> None:
+        """Wait until no more than so many frames are still to be encoded."""
+        try:
+            while self._work and (len(self._work) > ahead or self._work[0].done()):
+                self._work.popleft().result()
+        except OSError as error:
+            raise self._stopped(error) from error
+
+    def _begin(self, height: int, width: int) -> None:
+        video = self._original.streams.best("video") if self._original else None
+        self._video = self._container.add_stream(
+            "libx264",
+            rate=(video and video.average_rate) or _RATE,
+            options={"preset": _PRESET, "crf": _CRF},
+        )
+        self._video.width, self._video.height = width + width % 2, height + height % 2
+        self._video.pix_fmt = "yuv420p"
+        context = self._video.codec_context
+        context.time_base = _CLOCK
+        context.colorspace, context.color_range = _BT601, _LIMITED_RANGE
+        if self._original and self._original.streams.audio:
+            self._sound = _Sound(self._original, self._container)
+
+    def _to_yuv(self, scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        width, height = self._video.width, self._video.height
+        bottom, right = height - scene.shape[0], width - scene.shape[1]
+        if bottom in (0, 1) and right in (0, 1):
+            if bottom or right:
+                scene = np.pad(scene, ((0, bottom), (0, right), (0, 0)), mode="edge")
+        else:
+            scene = np.asarray(cv2.resize(scene, (width, height)), np.uint8)
+        return np.asarray(cv2.cvtColor(scene, cv2.COLOR_BGR2YUV_I420), np.uint8)
+
+    def _finish(self) -> bool:
+        try:
+            self._thread.shutdown(cancel_futures=self._failed)
+            if self._video and not self._failed:
+                for encoded in self._work:
+                    encoded.result()
+                self._encode(None, self._end_s)
+            self._container.close()
+        finally:
+            if self._original:
+                self._original.close()
+        return self._video is not None
+
+
+class _Sound:
+    """The sound of one file, for another: its packets, or AAC where MP4 would not take them."""
+
+    def __init__(self, original: Any, container: Any) -> None:
+        self._input = original.streams.best("audio")
+        video = original.streams.best("video")
+        # Frames count their time from the first of them.
+        self._zero_s = float((video.start_time or 0) * video.time_base)
+        codec = self._input.codec_context
+        name = codec.codec.canonical_name
+        # AAC of broadcasts carries its description in every packet, where MP4 has it once.
+        if name in _COPIED_SOUND and (name != "aac" or codec.extradata):
+            self._output = container.add_stream_from_template(self._input)
+            self._pieces = self._copied(original.demux(self._input))
+        else:
+            rates = av.Codec("aac", "w").audio_rates or ()
+            rate = codec.rate if codec.rate in rates else 48_000
+            layout = "mono" if codec.channels == 1 else "stereo"  # codec.layout may be unnamed
+            self._output = container.add_stream("aac", rate=rate, layout=layout)
+            self._pieces = self._encoded(original.demux(self._input))
+        self._next: tuple[float, list[Any]] | None = (-math.inf, [])
+
+    def until(self, time_s: float) -> Iterator[list[Any]]:
+        """Give what is heard up to a time and was not given yet, as packets."""
+        while self._next and self._next[0] <= time_s:
+            yield self._next[1]
+            try:
+                self._next = next(self._pieces, None)
+            except av.FFmpegError as error:
+                logger.warning("The sound is damaged and ends early: %s.", error.strerror)
+                self._next = None
+
+    def _copied(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
+        last = -math.inf
+        for packet in packets:
+            # The last is empty, and a damaged file's times may run backwards.
+            if packet.dts is None or packet.pts is None or packet.dts <= last:
+                continue
+            last = packet.dts
+            shift = round(self._zero_s / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            time_s = float(packet.dts * packet.time_base)
+            packet.stream = self._output
+            yield time_s, [packet]
+
+    def _encoded(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
+        end_s = 0.0
+        for packet in packets:
+            for frame in packet.decode():
+                if frame.pts is not None:
+                    frame.pts -= round(self._zero_s / frame.time_base)
+                    end_s = frame.time
+                yield end_s, self._output.encode(frame)
+        yield end_s, self._output.encode(None)
+
+
+def open_again(source: str) -> Any:
+    """Open what the frames come from once more, beside `fer.media`: for its sound or its length.
+
+    Args:
+        source: What `fer.media.open_source` was given.
+
+    Returns:
+        The input of PyAV, for which the caller cares; None for a camera and for
+        a live stream, which would be at another time.
+    """
+    if source.isdecimal():
+        return None
+    try:
+        original = av.open(source if "://" in source else f"file:{source}", timeout=_TIMEOUT_S)
+    except (av.FFmpegError, OSError):
+        return None  # `fer.media` says why
+    if original.duration and original.streams.video:
+        return original
+    original.close()
+    return None

@@ -1,0 +1,248 @@
+"""Many photographs and videos at once, in parallel processes, into one file of rows."""
+
+import csv
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Collection, Generator, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing.connection import wait
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+
+from fer.errors import FerError, OutputError, SourceError
+from fer.files import reason, whole
+from fer.media import FileSource
+from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
+from fer.pictures import read_picture
+from fer.pipeline import ExpressionPipeline
+from fer.rows import Row, as_text, make_rows, open_rows, read_rows
+
+SUFFIXES = (
+    *PICTURE_SUFFIXES,
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"),
+)
+"""How the names of photographs and videos end."""
+
+_ROWS_AT_ONCE = 1000
+
+
+class Settings(NamedTuple):
+    """How files are read.
+
+    Attributes:
+        model: Another model, as `fer.ExpressionPipeline` takes it.
+        every: Of a video every how many-th frame is read.
+    """
+
+    model: Path | None = None
+    every: int = 1
+
+
+class ScoreRun:
+    """Reads many files into one file of rows, and goes on where an earlier run was ended.
+
+    The rows of each file wait in a part of their own, which appears when the
+    file was read to its end, and are put together by `merge`. So whatever ends
+    a run costs the files that were just being read.
+
+    Args:
+        out: The file of rows. If it is there the files in it are done.
+        settings: How files are read.
+
+    Raises:
+        OutputError: `out` is something else, or cannot be written.
+    """
+
+    def __init__(self, out: Path, settings: Settings) -> None:
+        self.parts = out.with_name(f"{out.name}.parts")
+        self._out, self._settings = out, settings
+        open_rows(out).discard()  # to say now, not at the end, what hinders
+        self._done = _sources(out)
+        try:
+            self.parts.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.parts} cannot be made: {reason(error)}.") from error
+        self._give_up_begun()
+        for source in self._done:  # an earlier run was killed between merging and tidying up
+            self._part(source).unlink(missing_ok=True)
+
+    def _part(self, source: str | Path) -> Path:
+        return self.parts / f"{hashlib.sha256(as_text(source).encode()).hexdigest()[:32]}.jsonl"
+
+    def _begun(self, file: Path) -> Path:
+        return self._part(file).with_suffix(".partial.jsonl")
+
+    def _give_up_begun(self) -> None:
+        for path in self.parts.glob("*.partial.jsonl"):
+            path.unlink()
+
+    def to_do(self, files: Iterable[Path]) -> list[Path]:
+        """Which files were not read yet."""
+        return [
+            file
+            for file in files
+            if as_text(file) not in self._done and not self._part(file).exists()
+        ]
+
+    def read(
+        self, files: Iterable[Path], workers: int
+    ) -> Generator[tuple[Path, str | None], None, None]:
+        """Read files in parallel processes.
+
+        To leave the iteration ends the processes; the files that they were at
+        are given up.
+
+        Args:
+            files: Photographs and videos.
+            workers: How many processes.
+
+        Yields:
+            Each file when it is done, with a sentence if it could not be read.
+
+        Raises:
+            OutputError: There is no room for the rows.
+            FerError: The processes cannot be started.
+        """
+        left = dict.fromkeys(files)
+        while left:
+            with self._room_needed():
+                for file, error in self._read(list(left), min(workers, len(left))):
+                    del left[file]
+                    yield file, error
+            if not left:
+                return
+            # A process died of one of the files that were begun: each is tried by itself.
+            begun = [file for file in left if self._begun(file).exists()]
+            if not begun:
+                raise FerError("The processes that read died at once: try it with --workers 1.")
+            for file in begun:
+                del left[file]
+                yield from list(self._read([file], 1)) or [(file, f"{file} crashes its reader.")]
+
+    def _read(
+        self, files: Collection[Path], workers: int
+    ) -> Generator[tuple[Path, str | None], None, None]:
+        """Read files until all are done or a process dies."""
+        context = multiprocessing.get_context("spawn")
+        stop = context.Event()
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (self._settings, stop))
+        try:
+            jobs = {pool.submit(_read_into, self._part(file), file): file for file in files}
+            for job in as_completed(jobs):
+                yield jobs[job], job.result()
+        except BrokenProcessPool:
+            return
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+    def merge(self) -> None:
+        """Put the rows that were read together with those of earlier runs.
+
+        Raises:
+            OutputError: There is no room for them; they are kept for the next run.
+        """
+        self._give_up_begun()
+        parts = sorted(self.parts.glob("*.jsonl"), key=_first_source)
+        if parts:
+            earlier = [self._out] if self._out.exists() else []
+            with self._room_needed(), whole(open_rows(self._out)) as file:
+                for part in earlier + parts:
+                    rows = read_rows(part)
+                    while some := list(islice(rows, _ROWS_AT_ONCE)):
+                        file.write(some)
+        shutil.rmtree(self.parts)
+
+    @contextmanager
+    def _room_needed(self) -> Iterator[None]:
+        try:
+            yield
+        except OutputError as error:
+            raise OutputError(
+                f"{self._out} takes no more rows; see that the disk has room, then run the same "
+                f"command again: what was read is kept in {self.parts}."
+            ) from error
+
+
+class _Reader:
+    """What a worker process reads with."""
+
+    def __init__(self, settings: Settings, stop: Event) -> None:
+        self._every, self._stop = settings.every, stop
+        self._photographs = ExpressionPipeline(settings.model, live=False)
+        self._videos = ExpressionPipeline(settings.model)
+
+    def read(self, file: Path, part: Path) -> str | None:
+        """Read a file; return why it could not be read, if so."""
+        try:
+            with whole(open_rows(part)) as rows:
+                for some in self._rows(file):
+                    rows.write(some)
+        except OutputError:
+            raise
+        except FerError as error:
+            return str(error)
+        except Exception as error:  # whatever a bad file brings a library to
+            return f"{file} cannot be read: {error!r}."
+        return None
+
+    def _rows(self, file: Path) -> Iterator[list[Row]]:
+        if file.suffix.lower() in PICTURE_SUFFIXES:
+            yield make_rows(self._photographs(read_picture(file)), file)
+            return
+        self._videos.reset()
+        with FileSource(str(file)) as frames:
+            for number, (frame, time_s) in enumerate(frames):
+                if self._stop.is_set():
+                    raise SourceError(f"{file} was given up.")
+                if number % self._every == 0:
+                    yield make_rows(self._videos(frame, time_s), file, number, time_s)
+
+
+_reader: _Reader
+
+
+def _start_worker(settings: Settings, stop: Event) -> None:
+    """Prepare a worker process, which the parent alone tells to stop."""
+    global _reader
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries' notes would break the progress bar
+    cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _reader = _Reader(settings, stop)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot tell its workers, who would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _read_into(part: Path, file: Path) -> str | None:
+    return _reader.read(file, part)
+
+
+def _sources(out: Path) -> set[str]:
+    """What a file of rows has rows of."""
+    try:
+        return {row["source"] for row in read_rows(out)} if out.exists() else set()
+    except (LookupError, ValueError, TypeError, OSError, csv.Error) as error:
+        raise OutputError(
+            f"{out} is there already and holds no rows like these: choose another name."
+        ) from error
+
+
+def _first_source(part: Path) -> str:
+    return str(next(read_rows(part))["source"])

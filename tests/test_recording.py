@@ -1,0 +1,181 @@
+"""Annotated video: its times, its sound, and what is left when its making is broken off."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from fer.errors import OutputError
+from fer.media import open_source
+from fer.recording import VideoRecorder
+from tests.films import even_times, heard, small_disk, write_film
+from tests.synthetic import FaceVideo
+
+ROOT = Path(__file__).parent.parent
+FRAMES = list(FaceVideo((), seconds=1, fps=10, size=(320, 240)).frames())
+
+
+def record(path, frames, times, source=None):
+    with VideoRecorder(path, source) as recorder:
+        for frame, time_s in zip(frames, times, strict=True):
+            recorder.write(frame, time_s)
+        recorder.write_rest_of_sound()
+    return path
+
+
+def copy(path, source):
+    """Record what a source gives."""
+    with open_source(str(source)) as frames, VideoRecorder(path, str(source)) as recorder:
+        for frame, time_s in frames:
+            recorder.write(frame, time_s)
+        recorder.write_rest_of_sound()
+    return path
+
+
+def read(path):
+    with open_source(str(path)) as source:
+        pictures, times = zip(*source, strict=True)
+    return pictures, np.array(times)
+
+
+def length_s(path):
+    with av.open(str(path)) as container:
+        return container.duration / av.time_base
+
+
+def test_frames_come_back_as_they_were_and_when_they_were(tmp_path):
+    times = [0, 0.1, 0.15, 0.5, 0.51, 0.9, 1.7, 1.75, 2.0, 2.1]
+    pictures, read_times = read(record(tmp_path / "a.mp4", FRAMES, times))
+    assert np.allclose(read_times, times, atol=0.001)
+    assert np.abs(pictures[4].astype(int) - FRAMES[4]).mean() < 6
+
+
+@pytest.mark.parametrize("width", [319, 320])
+@pytest.mark.parametrize("height", [239, 240])
+def test_odd_sides_grow_by_a_pixel(tmp_path, width, height):
+    frames = [frame[:height, :width] for frame in FRAMES]
+    pictures, _ = read(record(tmp_path / "a.mp4", frames, even_times(1, 10)))
+    assert pictures[0].shape == (240, 320, 3)
+    assert np.abs(pictures[4][:height, :width].astype(int) - frames[4]).mean() < 6
+
+
+def test_a_frame_of_another_size_is_scaled_to_the_first(tmp_path):
+    frames = [*FRAMES[:5], *(frame[::2, ::2] for frame in FRAMES[5:])]
+    pictures, _ = read(record(tmp_path / "a.mp4", frames, even_times(1, 10)))
+    assert {picture.shape for picture in pictures} == {(240, 320, 3)}
+    assert np.abs(pictures[9].astype(int) - FRAMES[9]).mean() < 12
+
+
+@pytest.mark.parametrize("fps", [10, 25])
+def test_a_copy_is_as_long_as_its_source(tmp_path, fps):
+    source = write_film(tmp_path / "a.mp4", even_times(2, fps), sound=None)
+    assert length_s(source) == 2
+    assert length_s(copy(tmp_path / "b.mp4", source)) == pytest.approx(2, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "kept_as"),
+    [
+        ("a.mp4", "aac", 44_100, "aac"),
+        ("a.ts", "aac", 44_100, "aac"),
+        ("a.mkv", "mp3", 44_100, "mp3"),
+        ("a.mkv", "libopus", 48_000, "opus"),
+        ("a.mkv", "pcm_s16le", 44_100, "aac"),
+        ("a.avi", "pcm_s16le", 15_000, "aac"),
+    ],
+)
+def test_the_sound_is_kept_in_step(tmp_path, name, codec, rate, kept_as):
+    source = write_film(tmp_path / name, even_times(3, 10), codec, sound_rate=rate)
+    result = copy(tmp_path / "out.mp4", source)
+    with av.open(str(result)) as container:
+        assert container.streams.audio[0].codec_context.codec.canonical_name == kept_as
+    (began, ended, loud), (begins, ends, louder) = heard(source), heard(result)
+    with av.open(str(source)) as container:
+        video = container.streams.video[0]
+        lead = began - float((video.start_time or 0) * video.time_base)
+    assert begins == pytest.approx(max(0, lead), abs=0.05)
+    assert ends - begins == pytest.approx(ended - began, abs=0.06)
+    assert louder == pytest.approx(loud, abs=0.02) and loud > 0.1
+    assert length_s(result) == pytest.approx(3, abs=0.1)
+
+
+def test_sound_ends_with_the_pictures_when_the_recording_does(tmp_path):
+    source = write_film(tmp_path / "a.mp4", even_times(4, 10))
+    with open_source(str(source)) as frames, VideoRecorder(tmp_path / "b.mp4", str(source)) as to:
+        for frame, time_s in frames:
+            if time_s > 1.45:
+                break
+            to.write(frame, time_s)
+    assert heard(tmp_path / "b.mp4")[1] == pytest.approx(1.5, abs=0.05)
+
+
+def test_nothing_has_the_final_name_before_the_end(tmp_path):
+    with VideoRecorder(tmp_path / "a.mp4") as recorder:
+        for frame, time_s in zip(FRAMES, even_times(1, 10), strict=True):
+            recorder.write(frame, time_s)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.partial.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_recording_without_a_frame_leaves_nothing(tmp_path):
+    record(tmp_path / "a.mp4", [], [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_amid_the_recording_leaves_what_plays(tmp_path):
+    with pytest.raises(KeyError), VideoRecorder(tmp_path / "a.mp4") as recorder:
+        for frame, time_s in zip(FRAMES, even_times(1, 10), strict=True):
+            recorder.write(frame, time_s)
+        raise KeyError
+    assert len(read(tmp_path / "a.mp4")[0]) == len(FRAMES)
+
+
+def test_a_killed_process_leaves_what_plays_under_the_partial_name(tmp_path):
+    code = f"""
+import os, pathlib, signal
+from tests.test_recording import FRAMES, VideoRecorder
+recorder = VideoRecorder(pathlib.Path({str(tmp_path / "a.mp4")!r}))
+for number in range(200):
+    recorder.write(FRAMES[number % 10], number / 10)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["a.partial.mp4"]
+    assert len(read(tmp_path / "a.partial.mp4")[0]) > 20
+
+
+def test_a_full_disk_leaves_what_plays(tmp_path):
+    noise = np.random.default_rng(0)
+    with small_disk(tmp_path / "disk", 600) as disk:
+        with (
+            pytest.raises(OutputError, match=r"a\.mp4 .* no space left .* is kept") as caught,
+            VideoRecorder(disk / "a.mp4") as recorder,
+        ):
+            for number in range(300):
+                recorder.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 10)
+        assert "\n" not in str(caught.value)
+        assert [path.name for path in disk.iterdir()] == ["a.mp4"]
+        with open_source(str(disk / "a.mp4")) as source:
+            assert next(iter(source))[0].shape == (240, 320, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.avi", r"ends in \.mp4"),
+        ("missing/a.mp4", "no such file or directory"),
+        ("file/a.mp4", "not a directory"),
+        ("folder.mp4", "is a directory"),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path, name, words):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(OutputError, match=words) as caught:
+        VideoRecorder(tmp_path / name)
+    assert "\n" not in str(caught.value)

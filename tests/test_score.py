@@ -1,0 +1,196 @@
+"""`fer score`: whole folders, and what is left when a run is broken off."""
+
+import os
+import signal
+
+import cv2
+import pytest
+
+from fer import scoring
+from fer.rows import read_rows
+from tests import command_line
+from tests.command_line import end, start, wait_for
+from tests.films import even_times, small_disk, write_film
+from tests.synthetic import portrait
+
+fer = command_line.fer
+
+FPS = 10
+SECONDS = 2
+SUFFIXES = ["csv", "jsonl", "parquet"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two photographs and a video, each in a folder of its own, and a file that is neither."""
+    root = tmp_path / "in"
+    (root / "a" / "b").mkdir(parents=True)
+    cv2.imwrite(str(root / "astronaut.jpg"), portrait("astronaut"))
+    cv2.imwrite(str(root / "a" / "hopper.png"), portrait("hopper"))
+    write_film(root / "a" / "b" / "film.mp4", even_times(SECONDS, FPS))
+    (root / "notes.txt").write_text("neither\n")
+    return root
+
+
+def sources(rows):
+    return sorted({os.path.basename(row["source"]) for row in read_rows(rows)})
+
+
+def errors(rows):
+    path = rows.with_name("errors.csv")
+    return {os.path.basename(row["source"]): row["error"] for row in read_rows(path)}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_folders_of_photographs_and_videos_become_rows(fer, folder, tmp_path, suffix):
+    rows = tmp_path / f"rows.{suffix}"
+    done = fer("score", folder, "--rows", rows, "--workers", 2)
+    assert (done.code, done.err) == (0, "")
+    assert sources(rows) == ["astronaut.jpg", "film.mp4", "hopper.png"]
+    read = list(read_rows(rows))
+    assert len(read) == 2 + SECONDS * FPS
+    shown = [row["expression"] for row in read if "film" not in row["source"]]
+    assert shown == ["neutral", "happy"]
+    film = [row for row in read if "film" in row["source"]]
+    assert [int(row["frame"]) for row in film] == list(range(SECONDS * FPS))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", rows.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_run_again_it_skips_what_is_done_and_retries_what_failed(fer, folder, tmp_path, suffix):
+    rows = tmp_path / f"rows.{suffix}"
+    (folder / "bad.jpg").write_text("no picture\n")
+    (folder / "bad.mp4").write_bytes(b"")
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert done.is_one_sentence("2 files", "errors.csv")
+    assert "3 files read, 0 had been" in done.out
+    assert set(errors(rows)) == {"bad.jpg", "bad.mp4"}
+    assert "is no picture" in errors(rows)["bad.jpg"]
+    before = list(read_rows(rows))
+
+    cv2.imwrite(str(folder / "bad.jpg"), portrait("hopper"))
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert "1 files read, 3 had been" in done.out
+    assert set(errors(rows)) == {"bad.mp4"}
+    after = list(read_rows(rows))
+    assert after[: len(before)] == before
+    assert [row["expression"] for row in after[len(before) :]] == ["neutral"]
+
+    (folder / "bad.mp4").unlink()
+    done = fer("score", folder, "--rows", rows)
+    assert (done.code, list(read_rows(rows))) == (0, after)
+    assert "0 files read, 4 had been" in done.out
+    assert not rows.with_name("errors.csv").exists()
+
+
+def test_a_truncated_video_is_a_failure_and_leaves_no_rows(fer, folder, tmp_path):
+    whole = (folder / "a" / "b" / "film.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    fer("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 1)
+    assert set(errors(tmp_path / "rows.csv")) == {"cut.mp4"}
+    assert "cut.mp4" not in sources(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_broken_off_loses_only_the_files_in_work(folder, tmp_path, number):
+    write_film(folder / "z.mp4", even_times(240, FPS))
+    rows, parts = tmp_path / "rows.parquet", tmp_path / "rows.parquet.parts"
+    process = start("score", folder, "--rows", rows, "--workers", 1)
+    wait_for(lambda: len(whole_parts(parts)) == 3, "all but the last")
+    process.send_signal(number)
+    done = end(process)
+    if number == signal.SIGKILL:
+        assert not rows.exists()
+    else:
+        assert (done.code, done.err) == (130, "")
+        assert sources(rows) == ["astronaut.jpg", "film.mp4", "hopper.png"]
+        assert not parts.exists()
+    (folder / "z.mp4").unlink()
+    again = end(start("score", folder, "--rows", rows, "--workers", 1))
+    assert "0 files read, 3 had been" in again.out
+    assert len(list(read_rows(rows))) == 2 + SECONDS * FPS
+    assert not parts.exists()
+
+
+def whole_parts(parts):
+    return [path for path in parts.glob("*.jsonl") if "partial" not in path.name]
+
+
+def test_workers_do_not_outlive_a_parent_that_was_killed(folder, tmp_path):
+    write_film(folder / "z.mp4", even_times(240, FPS))
+    process = start("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 2)
+    wait_for(lambda: list(tmp_path.glob("rows.csv.parts/*")), "parts")
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.kill()
+    end(process)
+    wait_for(lambda: not any(alive(worker) for worker in workers), "the workers' end")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def crash(file, *_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_path):
+    settings = scoring.Settings()
+    run = scoring.ScoreRun(tmp_path / "rows.csv", settings)
+    files = [folder / "astronaut.jpg", folder / "killer.jpg", folder / "a" / "hopper.png"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "_start_worker", start_mortal_worker)
+        results = dict(run.read(files, workers=2))
+    assert results == {
+        files[0]: None,
+        files[1]: f"{files[1]} crashes its reader.",
+        files[2]: None,
+    }
+    run.merge()
+    assert sources(tmp_path / "rows.csv") == ["astronaut.jpg", "hopper.png"]
+
+
+def start_mortal_worker(settings, stop):
+    """As in earnest, but for a picture whose reading kills the process."""
+    scoring._start_worker(settings, stop)
+    read = scoring.read_picture
+    scoring.read_picture = lambda path: crash(path) if path.name == "killer.jpg" else read(path)
+
+
+def test_a_full_disk_keeps_what_was_read_for_the_next_run(fer, folder, tmp_path):
+    with small_disk(tmp_path / "disk", 12) as disk:
+        done = fer("score", folder, "--rows", disk / "rows.csv", "--workers", 1)
+        assert done.is_one_sentence("rows.csv", "run the same command again"), done.err
+        assert not (disk / "rows.csv").exists()
+        kept = [path for path in disk.glob("rows.csv.parts/*.jsonl")]
+        assert all(list(read_rows(path)) for path in kept)
+
+
+def test_what_cannot_be_begun_is_said_in_one_sentence(fer, folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty").mkdir()
+    for where, words in [
+        (tmp_path / "file" / "rows.csv", "not a directory"),
+        (tmp_path / "no" / "rows.csv", "no such file or directory"),
+        (tmp_path / "rows.txt", "ends in"),
+        (tmp_path / "other.csv", "choose another name"),
+        (tmp_path / "errors.csv", "choose another name"),
+    ]:
+        done = fer("score", folder, "--rows", where)
+        assert done.is_one_sentence(where.name, words), done.err
+    done = fer("score", tmp_path / "empty", "--rows", tmp_path / "rows.csv")
+    assert done.is_one_sentence("holds no")
+    assert (tmp_path / "other.csv").read_text() == "a,b\n1,2\n"
+    left = {"file", "other.csv", "empty", "in"}
+    assert {path.name for path in tmp_path.iterdir()} == left
