@@ -66,8 +66,13 @@ def score(
     except KeyboardInterrupt:
         stopped = True
     run.merge()
-    print(f"{read} files read, {len(files) - len(to_do)} had been read before: see {rows}.")
+    before = len(files) - len(to_do)
+    print(f"{_count(read)} read into {rows}, {before} had been read before.")
     if failed:
-        say(f"{failed} files could not be read: {errors} says why.")
+        say(f"{_count(failed)} could not be read: {errors} says why.")
     if stopped or failed:
         raise typer.Exit(INTERRUPTED if stopped else 1)
+
+
+def _count(files: int) -> str:
+    return "1 file" if files == 1 else f"{files} files"
