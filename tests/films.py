@@ -1,16 +1,11 @@
 """Videos with sound, and a disk that is soon full."""
 
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from tests.requirements import missing
 from tests.synthetic import Face, FaceVideo
 
 CLOCK = Fraction(1, 90_000)
@@ -71,21 +66,3 @@ def heard(path: Path) -> tuple[float, float, float]:
     full = 1.0 if "flt" in frames[0].format.name else 32_768.0
     end = frames[-1].time + frames[-1].samples / frames[-1].sample_rate
     return frames[0].time, end, float(np.sqrt(np.mean(samples**2)) / full)
-
-
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A disk of its own with so much room."""
-    folder.mkdir()
-    options = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=777", "tmpfs", str(folder)]
-    for become in ([], ["sudo", "-n"]):
-        if become and not shutil.which("sudo"):
-            continue
-        if subprocess.run(become + options, capture_output=True).returncode == 0:
-            break
-    else:
-        missing("a small disk cannot be mounted")
-    try:
-        yield folder
-    finally:
-        subprocess.run([*become, "umount", str(folder)], check=True)

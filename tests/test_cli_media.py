@@ -20,7 +20,8 @@ from fer.pictures import MAX_PIXELS, read_picture
 from fer.rows import COLUMNS, read_rows
 from tests import command_line
 from tests.command_line import ROOT, end, start, wait_for
-from tests.films import even_times, heard, small_disk, write_film
+from tests.disks import small_disk
+from tests.films import even_times, heard, write_film
 from tests.synthetic import Face, portrait
 
 fer = command_line.fer

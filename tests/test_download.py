@@ -21,6 +21,7 @@ from fer.errors import DatasetError
 from fer.training import download as module
 from fer.training.datasets import load_dataset
 from fer.training.download import download
+from tests.disks import small_disk
 from tests.training_data import make_rows, write_folders
 
 ROOT = Path(__file__).parent.parent
@@ -187,17 +188,10 @@ def test_credentials_that_are_none_are_told(kaggle: Kaggle, tmp_path: Path, text
 
 
 def test_a_full_disk_is_one_sentence(kaggle: Kaggle, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk", 16) as disk:
         with pytest.raises(DatasetError, match=f"cannot be written to {disk}: No space left"):
             download(disk / "out")
         assert list(disk.iterdir()) == []
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_missing_kagglehub_is_said_with_the_command_that_brings_it(

@@ -2,8 +2,7 @@
 
 import importlib.util
 import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -21,6 +20,7 @@ from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import network_input
 from fer.training.export import load_network
 from fer.training.formats import FILES, export_format
+from tests.disks import small_disk
 from tests.training_data import tiny_network
 
 # Keras converts arrays the old way.
@@ -191,29 +191,15 @@ def test_a_missing_tf2onnx_is_said_with_the_command_that_brings_it(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root can mount a small disk")
-    yield disk
-    # Lazily: what could not be written is still open.
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
 @pytest.mark.parametrize("form", FILES)
-def test_a_full_disk_is_one_sentence_and_leaves_nothing(
-    form: str, tmp_path: Path, small_disk: Path
-) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(form: str, tmp_path: Path) -> None:
     inputs = keras.layers.Input((48, 48, 1))
     hidden = keras.layers.Dense(64)(keras.layers.Flatten()(inputs))
     large = save(keras.Model(inputs, keras.layers.Dense(7)(hidden)), tmp_path / "run")
-    with pytest.raises(OutputError, match="the disk is full"):
-        export_format(large, small_disk / "out", form)
-    assert list((small_disk / "out").iterdir()) == []
+    with small_disk(tmp_path / "disk", 64) as disk:
+        with pytest.raises(OutputError, match="the disk is full"):
+            export_format(large, disk / "out", form)
+        assert list((disk / "out").iterdir()) == []
 
 
 def test_the_command_exports_the_shipped_network_by_default(tmp_path: Path) -> None:

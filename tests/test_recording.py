@@ -12,7 +12,8 @@ import pytest
 from fer.errors import OutputError
 from fer.media import open_source
 from fer.recording import VideoRecorder
-from tests.films import even_times, heard, small_disk, write_film
+from tests.disks import small_disk
+from tests.films import even_times, heard, write_film
 from tests.synthetic import FaceVideo
 
 ROOT = Path(__file__).parent.parent

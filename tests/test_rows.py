@@ -11,7 +11,7 @@ from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.errors import OutputError
 from fer.files import refuse_inputs, whole
 from fer.rows import COLUMNS, make_rows, open_rows, read_rows
-from tests.films import small_disk
+from tests.disks import small_disk
 from tests.synthetic import FaceVideo, portrait
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,8 @@ from fer import scoring
 from fer.rows import read_rows
 from tests import command_line
 from tests.command_line import end, start, wait_for
-from tests.films import even_times, small_disk, write_film
+from tests.disks import small_disk
+from tests.films import even_times, write_film
 from tests.synthetic import portrait
 
 fer = command_line.fer
