@@ -23,7 +23,7 @@ DARK_BELOW = 40.0
 SMALL_BELOW = 40.0
 """Side of a face, in pixels, under which there is less to see than the network knows."""
 
-FULL_SEARCH_S = 0.25
+FULL_SEARCH_S = 0.5
 """Seconds between two searches of the whole frame while every known face is found again."""
 
 EMPTY_SEARCH_S = 0.1
