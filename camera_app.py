@@ -212,7 +212,8 @@ def main(
                     table.write(make_rows(detections, source, number, time_s))
 
             mirrored = frames.live if mirror is None else mirror
-            play(frames, ExpressionPipeline(model), window, mirrored, faces, keep)
+            pipeline = ExpressionPipeline(model, search_always=faces.hides)
+            play(frames, pipeline, window, mirrored, faces, keep)
     except FerError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None

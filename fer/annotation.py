@@ -39,6 +39,11 @@ class FaceView(StrEnum):
     BESIDE = "beside"
     INSTEAD = "instead"
 
+    @property
+    def hides(self) -> bool:
+        """Whether nobody is to recognise a face."""
+        return self in (FaceView.BLUR, FaceView.INSTEAD)
+
 
 class ExpressionAnnotator:
     """Frames each face and writes its expression beside it.

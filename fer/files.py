@@ -32,7 +32,7 @@ class OutputFile(ABC):
         self.path = path
         check_suffix(path, suffixes)
         self._partial = path.with_name(f"{path.stem}.partial{partial_suffix or path.suffix}")
-        self._closed = self._failed = False
+        self._closed = self._failed = self._discarded = False
         try:
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -77,7 +77,7 @@ class OutputFile(ABC):
 
     def discard(self) -> None:
         """Let go of the file and leave nothing behind."""
-        self._closed = True
+        self._closed = self._discarded = True
         try:
             self._finish()
         except OSError:

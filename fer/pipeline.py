@@ -49,15 +49,20 @@ class ExpressionPipeline:
             environment variable ``FER_MODEL`` says, else the shipped model.
         live: Follow faces from frame to frame and smooth their scores. Off,
             every frame stands for itself: for photographs.
+        search_always: Search the whole of every frame, at ten times the cost:
+            for faces that are to be hidden, from the first frame they are in.
 
     Raises:
         ModelError: The model is missing, damaged or not one of ours.
     """
 
-    def __init__(self, model: str | Path | None = None, *, live: bool = True) -> None:
+    def __init__(
+        self, model: str | Path | None = None, *, live: bool = True, search_always: bool = False
+    ) -> None:
         self.detector = HaarFaceDetector()
         self.classifier = ExpressionClassifier(model)
         self._live = live
+        self._search_always = search_always
         self.reset()
 
     def reset(self) -> None:
@@ -107,7 +112,9 @@ class ExpressionPipeline:
         """
         known = self.tracker.known
         age_s = time_s - self._searched_s
-        if len(known) and age_s < FULL_SEARCH_S:
+        if self._search_always:
+            pass
+        elif len(known) and age_s < FULL_SEARCH_S:
             found = self.detector.near(frame, known)
             if len(found) == len(known):
                 return self.tracker(found, time_s)

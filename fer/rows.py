@@ -162,7 +162,7 @@ class _ParquetFile(RowFile):
         super().__init__(path, columns)
 
     def _finish(self) -> bool:
-        if not super()._finish():
+        if not super()._finish() or self._discarded:
             return False
         lines, self._partial = self._partial, self._partial.with_suffix(".parquet")
         try:

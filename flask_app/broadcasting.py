@@ -108,7 +108,7 @@ class Broadcaster:
 
         Yields:
             The newest view whenever there is a new one, and the same again after
-            `QUIET_S` or when others come; None as long as there is none at all.
+            `QUIET_S`; None as long as there is none at all.
         """
         viewer = object()
         seen: View | None = None
@@ -124,8 +124,10 @@ class Broadcaster:
         try:
             while True:
                 with self._changed:
-                    if self._view is seen and viewer in self._viewers:
-                        self._changed.wait(QUIET_S)
+                    self._changed.wait_for(
+                        lambda: self._view is not seen or viewer not in self._viewers,  # noqa: B023
+                        QUIET_S,
+                    )
                     if viewer not in self._viewers:
                         return
                     seen = self._view

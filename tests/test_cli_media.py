@@ -445,3 +445,10 @@ def test_the_commands_load_no_tensorflow():
 def test_the_commands_are_listed(fer):
     done = fer("--help")
     assert all(f" {name} " in done.out for name in ("image", "video", "score"))
+
+
+@pytest.mark.parametrize("hidden", [["--blur"], ["--avatars", "instead"]])
+def test_faces_are_not_hidden_in_every_other_frame_only(fer, films, tmp_path, hidden):
+    done = fer("video", films / "face.mp4", "--out", tmp_path / "out.mp4", "--every", 2, *hidden)
+    assert done.is_one_sentence("cannot be hidden with --every 2", "Leave --every away")
+    assert names(tmp_path) == []

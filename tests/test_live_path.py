@@ -211,3 +211,14 @@ def test_a_film_that_begins_again_is_read_again():
         results = [pipeline(frame, i / 30) for i, frame in enumerate(frames)]
         assert all(len(result) == 1 for result in results)
         assert results[-1].tracker_id[0] != UNKNOWN_ID
+
+
+@pytest.mark.parametrize("search_always", [True, False])
+def test_a_face_to_be_hidden_is_found_in_the_first_frame_that_it_is_in(search_always: bool) -> None:
+    """Without `search_always` half a second may pass: the two ways have to differ here."""
+    alone = list(FaceVideo(TWO[:1], seconds=0.4, noise=0).frames())
+    both = next(FaceVideo(TWO, seconds=0.1, noise=0).frames())
+    pipeline = ExpressionPipeline(search_always=search_always)
+    for number, frame in enumerate(alone):
+        pipeline(frame, number / 15)
+    assert len(pipeline(both, len(alone) / 15)) == (2 if search_always else 1)

@@ -84,6 +84,13 @@ def test_run_again_it_skips_what_is_done_and_retries_what_failed(fer, folder, tm
     assert not rows.with_name("errors.csv").exists()
 
 
+def test_somebody_elses_errors_are_not_replaced(fer, folder, tmp_path):
+    (tmp_path / "errors.csv").write_text("when,what\n")
+    done = fer("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 1)
+    assert done.is_one_sentence("errors.csv is of another kind", "move it away")
+    assert (tmp_path / "errors.csv").read_text() == "when,what\n"
+
+
 def test_a_truncated_video_is_a_failure_and_leaves_no_rows(fer, folder, tmp_path):
     whole = (folder / "a" / "b" / "film.mp4").read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])

@@ -29,7 +29,7 @@ from fer.media import open_source
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
 from fer.recording import VideoRecorder, open_again
-from fer.rows import Row, make_rows, open_rows
+from fer.rows import Row, as_text, make_rows, open_rows
 
 Faces = Annotated[
     FaceView,
@@ -107,7 +107,14 @@ def video(
     ends it, and keeps what was read until then.
     """
     refuse_inputs([out, rows], [source])
-    pipeline, seen = ExpressionPipeline(model), _Seen()
+    view = FaceView.BLUR if blur else faces
+    hides = out is not None and view.hides
+    if hides and every > 1:
+        raise OutputError(
+            f"Faces that move cannot be hidden with --every {every}: between the frames that are "
+            "read they would come out. Leave --every away, or --out."
+        )
+    pipeline, seen = ExpressionPipeline(model, search_always=hides), _Seen()
     annotator: ExpressionAnnotator | None = None
     try:
         with stoppable() as stop, ExitStack() as opened:
@@ -126,7 +133,6 @@ def video(
                     if sink:
                         sink.write(new)
                 if recorder:
-                    view = FaceView.BLUR if blur else faces
                     annotator = annotator or ExpressionAnnotator(frame.shape[0], view)
                     recorder.write(annotator.annotate(frame, detections), time_s)
             else:
@@ -160,8 +166,8 @@ class _Seen:
         faces = sum(self._expressions.values())
         seen = 1 - self._empty / self._frames
         _console().print(
-            f"{source}: {minutes}:{seconds:02} minutes, {self._frames} frames read, "
-            f"a face in {seen:.0%} of them.",
+            f"{escape(as_text(source))}: {minutes}:{seconds:02} minutes, "
+            f"{self._frames} frames read, a face in {seen:.0%} of them.",
             highlight=False,
             markup=False,
         )
@@ -209,7 +215,7 @@ def _name_copies(files: dict[Path, Path], out: Path) -> dict[Path, Path]:
 
 
 def _add_lines(table: Table, path: Path, detections: sv.Detections) -> None:
-    name = escape(str(path))
+    name = escape(as_text(path))
     widths = (detections.xyxy[:, 2] - detections.xyxy[:, 0]).round().astype(int)
     for face, (width, text) in enumerate(zip(widths, describe(detections), strict=True)):
         table.add_row("" if face else name, str(face), str(width), text)

@@ -41,6 +41,8 @@ def score(
     errors = rows.with_name(_ERRORS_FILE)
     if rows == errors:
         raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
+    if errors.is_file() and not errors.read_bytes().startswith(b"source,error\n"):
+        raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
     files = find_files(paths, SUFFIXES)
     refuse_inputs([rows, errors], files)
     ExpressionPipeline(model)  # to say now what hinders, not from within the workers

@@ -1,7 +1,7 @@
 """Softer targets than a label: what FER+ taggers said, and what other networks say.
 
-Half of FER-2013's labels would have been another with another labeller. A
-target that says how likely each label is teaches more than one draw of it.
+About every third of FER-2013's labels would have been another with another
+labeller. A target that says how likely each label is teaches more than one draw of it.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,10 @@ def with_teachers(
         teacher = load_network(path)
         teacher.name = f"teacher_{index}"
         teacher.trainable = False
+        for layer in teacher.layers:
+            # Keras lets a frozen network's dropout go on while its student trains.
+            if isinstance(layer, layers.Dropout):
+                layer.rate = 0.0
         logits.append(teacher(student.input))
     averaged = layers.Average(dtype="float32")(logits) if len(logits) > 1 else logits[0]
     outputs = _TeachersLoss(share, temperature)(student.output, averaged)

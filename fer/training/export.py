@@ -46,7 +46,8 @@ def export_litert(
     """
     model = load_network(keras_path)
     out.mkdir(parents=True, exist_ok=True)
-    known = _known_card(keras_path.parent, keras_path) or _known_card(out, keras_path)
+    held = _known_card(out, keras_path)
+    known = _known_card(keras_path.parent, keras_path) or held
     _write_litert(model, out)
     _copy(keras_path, out / KERAS_FILE)
     if temperature is None:
@@ -57,7 +58,9 @@ def export_litert(
         network=network or _network_name(keras_path, known) or model.name,
         temperature=temperature,
         figures=figures,
-        sha256={name: sha256(out / name) for name in (KERAS_FILE, LITERT_FILE)},
+        # What other formats of the same network lie there stays known.
+        sha256=(held.sha256 if held else {})
+        | {name: sha256(out / name) for name in (KERAS_FILE, LITERT_FILE)},
     )
     card.save(out)
     return card
