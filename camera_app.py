@@ -207,7 +207,7 @@ def main(
 
             def keep(scene: Image, detections: sv.Detections, number: int, time_s: float) -> None:
                 if recorder:
-                    recorder.write(scene, time_s)
+                    recorder.write(scene.copy(), time_s)  # the rate is drawn on it next
                 if table:
                     table.write(make_rows(detections, source, number, time_s))
 

@@ -62,8 +62,8 @@ class VideoRecorder(OutputFile):
         """Add a frame, scaled to the size of the first.
 
         Args:
-            scene: BGR image, uint8 of shape (H, W, 3). H.264 wants even sides,
-                so an odd one grows by a pixel.
+            scene: BGR image, uint8 of shape (H, W, 3), not to be changed after.
+                H.264 wants even sides, so an odd one grows by a pixel.
             time_s: When it is shown, in seconds since the first; later than the last.
 
         Raises:
@@ -71,20 +71,23 @@ class VideoRecorder(OutputFile):
         """
         if self._video is None:
             self._begin(*scene.shape[:2])
-        frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
-        frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
         self._end_s = time_s + 1 / float(self._video.codec_context.framerate)
         self._wait(_AHEAD)
-        self._work.append(self._thread.submit(self._encode, frame, time_s))
+        self._work.append(self._thread.submit(self._encode, scene, time_s))
 
     def write_rest_of_sound(self) -> None:
         """Let the sound outlast the last frame, with which it ends otherwise."""
         self._end_s = math.inf
 
-    def _encode(self, frame: av.VideoFrame | None, until_s: float) -> None:
+    def _encode(self, scene: npt.NDArray[np.uint8] | None, time_s: float) -> None:
+        """Encode a frame, or what is left, and the sound up to a time."""
+        frame = None
+        if scene is not None:
+            frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
+            frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
         try:
             self._container.mux(self._video.encode(frame))
-            for packets in self._sound.until(until_s) if self._sound else ():
+            for packets in self._sound.until(time_s) if self._sound else ():
                 self._container.mux(packets)
         except av.FFmpegError as error:
             raise OSError(error.errno, error.strerror) from error
