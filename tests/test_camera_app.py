@@ -1,6 +1,5 @@
 """The window, on a real X server, under real keys."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -19,38 +18,28 @@ from fer import EXPRESSIONS
 from fer.avatars import AVATAR_NAMES, load_avatar
 from fer.media import open_source
 from fer.rows import read_rows
-from tests.requirements import missing, require
 from tests.synthetic import Face, FaceVideo, write_video
+from tests.xserver import (
+    PATIENCE_S,
+    find_window,
+    press_close_button,
+    running_xserver,
+    screenshot,
+    wait_for,
+    xdotool,
+)
 
 ROOT = Path(camera_app.__file__).parent
 TITLE = camera_app._TITLE
 FPS = 10
-PATIENCE_S = 60  # a busy machine is slow; nothing waits for so long that goes well
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="X11 is Linux's")
 
 
-def wait_for(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
-        time.sleep(0.05)
-    return value
-
-
 @pytest.fixture(scope="module")
 def display():
-    """The name of a fresh X server."""
-    reads, writes = os.pipe()
-    command = [require("Xvfb"), "-displayfd", str(writes), "-screen", "0", "800x600x24"]
-    server = subprocess.Popen(
-        [*command, "-nolisten", "tcp", "-noreset"], pass_fds=[writes], stderr=subprocess.DEVNULL
-    )
-    os.close(writes)
-    with os.fdopen(reads) as pipe:
-        yield f":{pipe.readline().strip()}"
-    server.terminate()
-    server.wait()
+    with running_xserver() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -69,39 +58,32 @@ class App:
     """The program, running."""
 
     def __init__(self, display, *arguments):
-        self.environment = {**os.environ, "DISPLAY": display}
-        self.environment.pop("WAYLAND_DISPLAY", None)
+        self.display = display
+        environment = {**os.environ, "DISPLAY": display}
+        environment.pop("WAYLAND_DISPLAY", None)
         self.process = subprocess.Popen(
             [sys.executable, "camera_app.py", *map(str, arguments)],
             cwd=ROOT,
-            env=self.environment,
+            env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def window(self):
         """Its window's number, once it shows."""
-        tool = require("xdotool")
 
         def find():
             assert self.process.poll() is None, self.process.stderr.read()
-            search = [tool, "search", "--onlyvisible", "--name", f"^{TITLE}$"]
-            return subprocess.run(
-                search, env=self.environment, capture_output=True, text=True
-            ).stdout.split()
+            return find_window(self.display, TITLE)
 
-        return int(wait_for(find, "the window")[0])
+        return wait_for(find, "the window")
 
     def press(self, key):
         """Press a key with the window in focus, as there is no window manager."""
-        window = str(self.window())
-        command = [require("xdotool"), "windowfocus", "--sync", window, "key", key]
-        subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE_S)
+        xdotool(self.display, "windowfocus", "--sync", self.window(), "key", key)
 
     def screenshot(self, path):
-        command = [require("import"), "-window", "root", str(path)]
-        subprocess.run(command, env=self.environment, check=True, timeout=PATIENCE_S)
-        return cv2.imread(str(path))
+        return screenshot(self.display, path)
 
     def end(self):
         """Its exit status and what it said."""
@@ -143,36 +125,6 @@ def avatar(picture):
     return max(counts)
 
 
-def close_button(display, window):
-    """Send what a window manager sends when the close button is pressed."""
-
-    class ClientMessage(ctypes.Structure):
-        _fields_ = (
-            ("type", ctypes.c_int),
-            ("serial", ctypes.c_ulong),
-            ("send_event", ctypes.c_int),
-            ("display", ctypes.c_void_p),
-            ("window", ctypes.c_ulong),
-            ("message_type", ctypes.c_ulong),
-            ("format", ctypes.c_int),
-            ("data", ctypes.c_long * 5),
-            ("rest_of_the_union", ctypes.c_long * 24),
-        )
-
-    try:
-        x = ctypes.CDLL("libX11.so.6")
-    except OSError:
-        missing("libX11 is not installed")
-    x.XOpenDisplay.restype = ctypes.c_void_p
-    x.XInternAtom.restype = ctypes.c_ulong
-    server = ctypes.c_void_p(x.XOpenDisplay(display.encode()))
-    event = ClientMessage(type=33, window=window, format=32)
-    event.message_type = x.XInternAtom(server, b"WM_PROTOCOLS", 0)
-    event.data[0] = x.XInternAtom(server, b"WM_DELETE_WINDOW", 0)
-    x.XSendEvent(server, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
-    x.XCloseDisplay(server)
-
-
 @pytest.mark.display
 @pytest.mark.parametrize("video", ["face", "nobody"])
 @pytest.mark.parametrize("key", ["q", "Escape"])
@@ -189,7 +141,7 @@ def test_a_key_quits_with_a_face_in_view_and_without(start, videos, tmp_path, vi
 @pytest.mark.parametrize("video", ["face", "nobody"])
 def test_the_close_button_quits_with_a_face_in_view_and_without(start, display, videos, video):
     app = start("--source", videos / f"{video}.mp4")
-    close_button(display, app.window())
+    press_close_button(display, app.window())
     assert app.end() == (0, [])
 
 

@@ -222,6 +222,11 @@ def test_a_bad_picture_among_good_ones_is_one_sentence_and_the_others_are_done(
     assert names(tmp_path / "copies") == ["astronaut.jpg"]
 
 
+def test_where_nothing_could_be_read_no_empty_table_is_shown(fer, tmp_path):
+    done = fer("image", tmp_path / "gone.jpg")
+    assert (done.code, done.out) == (1, "")
+
+
 def test_a_picture_just_too_large_is_refused_and_one_just_small_enough_is_not():
     assert 108_000_000 < MAX_PIXELS < 60_000 * 60_000
 

@@ -84,6 +84,12 @@ def test_run_again_it_skips_what_is_done_and_retries_what_failed(fer, folder, tm
     assert not rows.with_name("errors.csv").exists()
 
 
+def test_a_path_that_is_not_there_is_said_before_anything_is_read(fer, folder, tmp_path):
+    done = fer("score", folder, tmp_path / "gone", "--rows", tmp_path / "rows.csv")
+    assert done.is_one_sentence("gone does not exist", "expected files and folders")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name]
+
+
 def test_somebody_elses_errors_are_not_replaced(fer, folder, tmp_path):
     (tmp_path / "errors.csv").write_text("when,what\n")
     done = fer("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 1)

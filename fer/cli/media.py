@@ -77,7 +77,7 @@ def image(
                 write_picture(copies[path], scene)
     if as_json:
         print(json.dumps(found, indent=2))
-    else:
+    elif read:
         _console().print(table)
     if stop.is_set() or read < len(files):
         raise typer.Exit(INTERRUPTED if stop.is_set() else 1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from fer.cli._shared import INTERRUPTED, say
-from fer.errors import OutputError
+from fer.errors import OutputError, SourceError
 from fer.files import find_files, refuse_inputs
 from fer.pipeline import ExpressionPipeline
 from fer.rows import as_text, open_rows
@@ -43,6 +43,9 @@ def score(
         raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
     if errors.is_file() and not errors.read_bytes().startswith(b"source,error\n"):
         raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
+    gone = [str(path) for path in paths if not path.exists()]
+    if gone:
+        raise SourceError(f"{', '.join(gone)} does not exist; expected files and folders to read.")
     files = find_files(paths, SUFFIXES)
     refuse_inputs([rows, errors], files)
     ExpressionPipeline(model)  # to say now what hinders, not from within the workers
