@@ -6,7 +6,7 @@ Start it with ``streamlit run streamlit_app.py``, or with a model of your own:
 
 import argparse
 
-from fer.web import live
+from fer.web import app
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument(
         "--model", help="a .tflite file or its folder (default: $FER_MODEL, else the shipped one)"
     )
-    live.show(parser.parse_args().model)
+    app.show(parser.parse_args().model)
 
 
 main()

@@ -19,7 +19,7 @@ from streamlit_webrtc import Translations, WebRtcMode, WebRtcStreamerContext, we
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
-from fer.errors import FerError, SourceError
+from fer.errors import SourceError
 from fer.web import faces
 from fer.web.processor import ExpressionVideoProcessor
 
@@ -99,7 +99,6 @@ export default function ({ parentElement, data }) {
 }
 """
 _STYLE = """<style>
-.stMainBlockContainer { max-width: 68rem; padding-top: 3rem; }
 /* Room for the picture before it comes, so that nothing below it moves. */
 .st-key-picture { aspect-ratio: 1.08; }
 .fer-advice:empty { display: none; }
@@ -112,26 +111,19 @@ def show(model: str | Path | None = None) -> None:
 
     Args:
         model: As `fer.ExpressionPipeline` takes it.
+
+    Raises:
+        FerError: The model or the ICE servers are no good.
     """
-    st.set_page_config(page_title="Facial expressions, live", page_icon="🙂", layout="wide")
     st.html(_STYLE)
-    st.html(faces.STYLE)
-    st.title("Facial expressions, live")
     st.markdown("Press START and look into the camera: every face is framed and named.")
-    st.caption(
-        "Privacy: the picture goes to the computer that runs this page and no further; "
-        "nothing is stored."
-    )
-    try:
-        ExpressionClassifier(model)  # a missing model is better told before START
-        video, panel = st.columns([3, 2], gap="medium")
-        with video, st.container(key="picture"):
-            context = _stream(model)
-            _advise()
-        with panel:
-            _follow(context)
-    except FerError as error:
-        st.error(str(error))
+    ExpressionClassifier(model)  # a missing model is better told before START
+    video, panel = st.columns([3, 2], gap="medium")
+    with video, st.container(key="picture"):
+        context = _stream(model)
+        _advise()
+    with panel:
+        _follow(context)
 
 
 def ice_servers() -> list[dict[str, Any]]:

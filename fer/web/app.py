@@ -1,0 +1,45 @@
+"""What all pages of the browser app share: the frame round them, and the way between them."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from fer.errors import FerError
+from fer.web import faces, how, live, photo, video
+
+PRIVACY = (
+    "Privacy: the picture goes to the computer that runs this page and no further; "
+    "nothing is kept after your visit."
+)
+
+_STYLE = """<style>
+.stMainBlockContainer { max-width: 68rem; padding-top: 3rem; }
+</style>"""
+
+
+def show(model: str | Path | None = None) -> None:
+    """Draw the page that the address names.
+
+    Args:
+        model: As `fer.ExpressionPipeline` takes it.
+    """
+    st.set_page_config(page_title="Facial expressions, live", page_icon="🙂", layout="wide")
+    st.html(_STYLE)
+    st.html(faces.STYLE)
+    pages = [
+        st.Page(lambda: live.show(model), title="Live", url_path="live", default=True),
+        st.Page(lambda: photo.show(model), title="Photo", url_path="photo"),
+        st.Page(lambda: video.show(model), title="Video", url_path="video"),
+        st.Page(lambda: how.show(model), title="How it works", url_path="how"),
+    ]
+    page = st.navigation(pages, position="hidden")
+    st.title("Facial expressions, live")
+    # Links in the page itself: on a phone Streamlit's own navigation hides behind a button.
+    with st.container(horizontal=True, key="pages"):
+        for other in pages:
+            st.page_link(other)
+    st.caption(PRIVACY)
+    try:
+        page.run()
+    except FerError as error:
+        st.error(str(error))
