@@ -287,6 +287,23 @@ def test_run_learns_from_a_teacher_and_resumes(
     assert student.count_params() == tiny_network().count_params(), "the teacher stays behind"
 
 
+def test_run_starts_from_a_trained_network(unbroken: Path, tmp_path: Path) -> None:
+    trained = unbroken / "fer.keras"
+    recipe = replace(RECIPE, epochs=1, learning_rate=1e-9, ema=0.0, start=str(trained))
+    started = keras.saving.load_model(train(DATASET, recipe, tmp_path))
+    for ours, theirs in zip(
+        started.trainable_weights, keras.saving.load_model(trained).trainable_weights, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_start_from_a_network_of_another_kind_is_refused(unbroken: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, network="emoji_cnn", start=str(unbroken / "fer.keras"))
+    with pytest.raises(TrainingError, match="its weights do not fit"):
+        train(DATASET, recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_votes_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"fer2013new\.csv does not lie beside the data"):
         train(DATASET, replace(RECIPE, votes=0.5), tmp_path / "run")

@@ -61,6 +61,12 @@ def train(
     distillation: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the loss that is the teachers'.")
     ] = 0.5,
+    start: Annotated[
+        Path | None, typer.Option(help="A .keras file of the same network to start from.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="The highest; by default the recipe's.")
+    ] = None,
     without: Annotated[
         list[Step] | None, typer.Option(help="Leave a step out; may be repeated.")
     ] = None,
@@ -83,7 +89,9 @@ def train(
         recipe = replace(
             recipe,
             epochs=epochs or recipe.epochs,
+            learning_rate=learning_rate or recipe.learning_rate,
             votes=votes,
+            start=str(start or ""),
             teachers=tuple(map(str, teacher or [])),
             distillation=distillation,
             precision=precision,

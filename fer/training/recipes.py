@@ -34,6 +34,8 @@ class Recipe:
         temperature: What the logits are divided by for that share.
         precision: ``float32``, or ``mixed_bfloat16``: weights in 32 bits,
             arithmetic in 16, faster where the processor has it.
+        start: ``.keras`` file of a network of the same kind, whose weights the run
+            starts from; empty: from weights drawn with the seed.
         seed: Seed of the weights and of everything random about the batches.
     """
 
@@ -54,6 +56,7 @@ class Recipe:
     distillation: float = 0.5
     temperature: float = 2.0
     precision: str = "float32"
+    start: str = ""
     seed: int = 0
 
 

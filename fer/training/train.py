@@ -26,6 +26,7 @@ from fer.training.augmentation import AugmentedBatches
 from fer.training.callbacks import Chance, Checkpoint, Curves, Divergence
 from fer.training.datasets import FaceDataset
 from fer.training.distillation import soft_targets, with_teachers
+from fer.training.export import load_network
 from fer.training.ferplus import VOTES_FILE, label_likelihoods
 from fer.training.networks import NETWORKS
 from fer.training.recipes import PRECISIONS, Recipe
@@ -54,7 +55,7 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
 
     Raises:
         DatasetError: The data cannot be trained on.
-        ModelError: A teacher is missing, or not one of ours.
+        ModelError: A teacher, or the network to start from, is missing or not ours.
         TrainingError: The network's name is unknown, `out` and `resume` do
             not go together, or the training diverged.
     """
@@ -163,10 +164,23 @@ def _networks(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
     """Return the network, and what is trained: it alone, or it beside its teachers."""
     with _precision(recipe.precision):
         student = NETWORKS[recipe.network]()
+    if recipe.start:
+        _start_from(student, Path(recipe.start))
     if not recipe.teachers:
         return student, student
     teachers = [Path(teacher) for teacher in recipe.teachers]
     return student, with_teachers(student, teachers, recipe.distillation, recipe.temperature)
+
+
+def _start_from(student: keras.Model, path: Path) -> None:
+    """Give a network the weights of a trained one of its kind."""
+    try:
+        student.set_weights(load_network(path).get_weights())
+    except ValueError as error:  # not as many weights, or of other shapes
+        raise TrainingError(
+            f"{path} holds another network than {student.name}: its weights do not fit. "
+            "Start from a network of the same name."
+        ) from error
 
 
 @contextmanager
