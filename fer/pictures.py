@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -21,37 +22,41 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _QUALITY = 95  # of JPEG and WebP, of 100
 
 
-def read_picture(path: Path) -> npt.NDArray[np.uint8]:
+def read_picture(
+    source: Path | IO[bytes], name: str = "", max_pixels: int = MAX_PIXELS
+) -> npt.NDArray[np.uint8]:
     """Read a photograph, turned upright as its EXIF data say; of an animation the first frame.
 
     Args:
-        path: A JPEG, PNG, WebP, BMP, GIF or TIFF file.
+        source: A JPEG, PNG, WebP, BMP, GIF or TIFF file: where it is, or opened for reading.
+        name: What errors call it; by default the path.
+        max_pixels: Of a larger one no pixel is decoded.
 
     Returns:
         BGR image, uint8 of shape (H, W, 3).
 
     Raises:
-        SourceError: There is no such file, it is no picture, damaged, or larger
-            than `MAX_PIXELS`.
+        SourceError: There is no such file, it is no picture, damaged, or too large.
     """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise SourceError(f"{path} {what}; expected a picture.")
+    name = name or (str(source) if isinstance(source, Path) else "The picture")
+    if isinstance(source, Path) and not source.is_file():
+        what = "is a folder" if source.is_dir() else "does not exist"
+        raise SourceError(f"{name} {what}; expected a picture.")
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of damage that it can mend.
             warnings.simplefilter("ignore")
-            rgb = _decode(path)
+            rgb = _decode(source, max_pixels)
     except Image.DecompressionBombError:
         raise SourceError(
-            f"{path} is too large: expected a picture of {MAX_PIXELS // 10**6} million pixels "
+            f"{name} is too large: expected a picture of {max_pixels // 10**6} million pixels "
             "at most."
         ) from None
     except UnidentifiedImageError:
-        raise SourceError(f"{path} is no picture; expected {', '.join(_FORMATS)}.") from None
+        raise SourceError(f"{name} is no picture; expected {', '.join(_FORMATS)}.") from None
     except Exception as error:  # a damaged file makes Pillow raise many things
         why = reason(error) if isinstance(error, OSError) else "it is damaged"
-        raise SourceError(f"{path} cannot be read as a picture: {why}.") from error
+        raise SourceError(f"{name} cannot be read as a picture: {why}.") from error
     return np.ascontiguousarray(rgb[..., ::-1])
 
 
@@ -75,11 +80,10 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
         raise OutputError(f"{path} cannot be written: {reason(error)}.") from error
 
 
-def _decode(path: Path) -> npt.NDArray[np.uint8]:
+def _decode(source: Path | IO[bytes], max_pixels: int) -> npt.NDArray[np.uint8]:
     """Read a file as RGB, uint8 of shape (H, W, 3)."""
-    with Image.open(path, formats=_FORMATS) as picture:
-        # Before a pixel is decoded.
-        if picture.width * picture.height > MAX_PIXELS:
+    with Image.open(source, formats=_FORMATS) as picture:
+        if picture.width * picture.height > max_pixels:
             raise Image.DecompressionBombError
         upright = ImageOps.exif_transpose(picture)
     if upright.mode.startswith(("I", "F")):  # 16 bits and more, which Pillow would cut off

@@ -4,7 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -23,13 +23,12 @@ from fer.annotation import ExpressionAnnotator, FaceView, describe
 from fer.cli._interrupts import stoppable
 from fer.cli._shared import INTERRUPTED, say
 from fer.errors import OutputError, SourceError
-from fer.expressions import EXPRESSION_NAMES
 from fer.files import find_files, reason, refuse_inputs
-from fer.media import open_source
+from fer.films import FilmSummary, FilmTask, read_film
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
-from fer.recording import VideoRecorder, open_again
-from fer.rows import Row, as_text, make_rows, open_rows
+from fer.recording import open_again
+from fer.rows import as_text, make_rows, open_rows
 
 Faces = Annotated[
     FaceView,
@@ -106,77 +105,42 @@ def video(
     Without either it says at the end how often each expression was seen. Ctrl-C
     ends it, and keeps what was read until then.
     """
-    refuse_inputs([out, rows], [source])
     view = FaceView.BLUR if blur else faces
-    hides = out is not None and view.hides
-    if hides and every > 1:
-        raise OutputError(
-            f"Faces that move cannot be hidden with --every {every}: between the frames that are "
-            "read they would come out. Leave --every away, or --out."
-        )
-    pipeline, seen = ExpressionPipeline(model, search_always=hides), _Seen()
-    annotator: ExpressionAnnotator | None = None
+    task = FilmTask(source, out, rows, view, every=every, seconds=seconds)
+    summary = FilmSummary()
     try:
-        with stoppable() as stop, ExitStack() as opened:
-            recorder = opened.enter_context(VideoRecorder(out, source)) if out else None
-            sink = opened.enter_context(open_rows(rows)) if rows else None
-            frames = opened.enter_context(open_source(source))
-            show = opened.enter_context(_progress(_length_s(source, seconds)))
-            for number, (frame, time_s) in enumerate(frames):
-                if stop.is_set() or (seconds is not None and time_s >= seconds):
+        with (
+            stoppable() as stop,
+            closing(read_film(task, model)) as reading,
+            _progress(_length_s(source, seconds)) as show,
+        ):
+            for found in reading:
+                summary.add(found)
+                show(summary.end_s)
+                if stop.is_set():
                     break
-                show(time_s)
-                if number % every == 0:
-                    detections = pipeline(frame, time_s)
-                    new = make_rows(detections, source, number, time_s)
-                    seen.add(new)
-                    if sink:
-                        sink.write(new)
-                if recorder:
-                    annotator = annotator or ExpressionAnnotator(frame.shape[0], view)
-                    recorder.write(annotator.annotate(frame, detections), time_s)
-            else:
-                if recorder:
-                    recorder.write_rest_of_sound()
     finally:
-        seen.print(source)
+        _print_summary(source, summary)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 
 
-class _Seen:
-    """What a video showed, counted."""
-
-    def __init__(self) -> None:
-        self._frames = self._empty = 0
-        self._end_s = 0.0
-        self._expressions: Counter[str] = Counter()
-
-    def add(self, rows: list[Row]) -> None:
-        self._frames += 1
-        self._end_s = rows[0]["time_s"]
-        shown = [row["expression"] for row in rows if row["face"] is not None]
-        self._expressions.update(shown)
-        self._empty += not shown
-
-    def print(self, source: str) -> None:
-        if not self._frames:
-            return
-        minutes, seconds = divmod(round(self._end_s), 60)
-        faces = sum(self._expressions.values())
-        seen = 1 - self._empty / self._frames
-        _console().print(
-            f"{escape(as_text(source))}: {minutes}:{seconds:02} minutes, "
-            f"{self._frames} frames read, a face in {seen:.0%} of them.",
-            highlight=False,
-            markup=False,
-        )
-        if faces:
-            table = Table("expression", "share of the faces")
-            table.columns[1].justify = "right"
-            for name in EXPRESSION_NAMES:
-                table.add_row(name, f"{self._expressions[name] / faces:.1%}")
-            _console().print(table)
+def _print_summary(source: str, summary: FilmSummary) -> None:
+    if not summary.frames:
+        return
+    minutes, seconds = divmod(round(summary.end_s), 60)
+    _console().print(
+        f"{escape(as_text(source))}: {minutes}:{seconds:02} minutes, {summary.frames} frames read, "
+        f"a face in {summary.frames_with_face / summary.frames:.0%} of them.",
+        highlight=False,
+        markup=False,
+    )
+    if summary.faces:
+        table = Table("expression", "share of the faces")
+        table.columns[1].justify = "right"
+        for name, share in summary.shares().items():
+            table.add_row(name, f"{share:.1%}")
+        _console().print(table)
 
 
 def _read_pictures(

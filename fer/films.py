@@ -1,0 +1,134 @@
+"""Films read from beginning to end: an annotated copy, rows for every frame, and a summary."""
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fer.annotation import ExpressionAnnotator, FaceView
+from fer.errors import OutputError
+from fer.expressions import EXPRESSION_NAMES, FaceState
+from fer.files import refuse_inputs
+from fer.media import open_source
+from fer.pipeline import ExpressionPipeline
+from fer.recording import VideoRecorder
+from fer.rows import Row, make_rows, open_rows
+
+NOT_CERTAIN = "not certain"
+"""What a summary calls the faces whose expression could not be told for certain."""
+
+
+@dataclass(frozen=True)
+class FilmTask:
+    """What is to be read, and what made of it.
+
+    Attributes:
+        source: The film, as `fer.media.open_source` takes it.
+        copy: Where the annotated copy is to be, an ``.mp4``; None for none.
+        rows: Where the rows are to be, as `fer.rows.open_rows` takes it; None for none.
+        faces: How the copy shows faces.
+        attention: Whether the copy shows what the network looks at.
+        every: Read one frame of so many; the rest show its result.
+        seconds: How much of the film, None for all.
+        name: What the rows say of where they come from; by default `source`.
+    """
+
+    source: str
+    copy: Path | None = None
+    rows: Path | None = None
+    faces: FaceView = FaceView.PLAIN
+    attention: bool = False
+    every: int = 1
+    seconds: float | None = None
+    name: str = ""
+
+
+def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list[Row], None, None]:
+    """Read a film, frame by frame; whoever stops iterating stops the work.
+
+    Close the iterator (`contextlib.closing`) to have the files finished: they
+    hold what was read until then, and take their names with that.
+
+    Args:
+        task: What is to be read, and what made of it.
+        model: As `fer.ExpressionPipeline` takes it.
+
+    Yields:
+        The rows of each frame that is read, as `fer.rows.make_rows` makes them.
+
+    Raises:
+        ModelError: The model is missing, damaged or not one of ours.
+        OutputError: A file cannot be written, or only in part.
+        SourceError: The film cannot be read, or only in part.
+    """
+    refuse_inputs([task.copy, task.rows], [task.source])
+    hides = task.copy is not None and task.faces.hides
+    if hides and task.every > 1:
+        raise OutputError(
+            f"Faces that move cannot be hidden with --every {task.every}: between the frames that "
+            "are read they would come out. Leave --every away, or --out."
+        )
+    pipeline = ExpressionPipeline(model, search_always=hides)
+    annotator: ExpressionAnnotator | None = None
+    with ExitStack() as opened:
+        recorder = sink = None
+        if task.copy:
+            recorder = opened.enter_context(VideoRecorder(task.copy, task.source))
+        if task.rows:
+            sink = opened.enter_context(open_rows(task.rows))
+        frames = opened.enter_context(open_source(task.source))
+        for number, (frame, time_s) in enumerate(frames):
+            if task.seconds is not None and time_s >= task.seconds:
+                return
+            rows = None
+            if number % task.every == 0:
+                detections = pipeline(frame, time_s)
+                rows = make_rows(detections, task.name or task.source, number, time_s)
+                if sink:
+                    sink.write(rows)
+            if recorder:
+                annotator = annotator or ExpressionAnnotator(len(frame), task.faces)
+                recorder.write(annotator.annotate(frame, detections), time_s)
+            if rows:
+                yield rows
+        if recorder:
+            recorder.write_rest_of_sound()
+
+
+@dataclass
+class FilmSummary:
+    """What a film showed, counted.
+
+    Attributes:
+        frames: How many were read.
+        frames_with_face: In how many of them a face was.
+        faces: How many faces that makes, each counted in every frame.
+        told: How often each expression was named for certain.
+        end_s: Time of the last frame, in seconds.
+    """
+
+    frames: int = 0
+    frames_with_face: int = 0
+    faces: int = 0
+    told: Counter[str] = field(default_factory=Counter)
+    end_s: float = 0.0
+
+    def add(self, rows: list[Row]) -> None:
+        """Count a frame, by its rows."""
+        found = [row for row in rows if row["face"] is not None]
+        self.frames += 1
+        self.frames_with_face += bool(found)
+        self.faces += len(found)
+        self.told.update(row["expression"] for row in found if row["state"] == FaceState.OK)
+        self.end_s = rows[0]["time_s"]
+
+    def shares(self) -> dict[str, float]:
+        """Tell how often each expression was seen, of all faces, and how often that stayed open.
+
+        Returns:
+            The seven expressions in their order, then ``not certain``; together 1.
+        """
+        told = {name: self.told[name] for name in EXPRESSION_NAMES}
+        told[NOT_CERTAIN] = self.faces - sum(told.values())
+        return {name: count / max(self.faces, 1) for name, count in told.items()}
