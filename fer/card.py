@@ -13,6 +13,7 @@ from fer.preprocessing import INPUT_SIZE, PIXEL_RANGE
 CARD_FILE = "card.json"
 KERAS_FILE = "fer.keras"
 LITERT_FILE = "fer.tflite"
+STAGES_FILE = "stages.tflite"
 
 
 @dataclass(frozen=True)

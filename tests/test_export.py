@@ -4,12 +4,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
-from fer.card import KERAS_FILE, load_card, verify
+from fer.card import KERAS_FILE, STAGES_FILE, load_card, verify
 from fer.classification import ExpressionClassifier, resolve_model, softmax
 from fer.errors import ModelError
 from fer.preprocessing import network_input
-from fer.training.export import export_litert, load_network
+from fer.training.export import export_litert, find_stages, load_network
 from fer.training.networks import ATTENTION_LAYER, NETWORKS, se_resnet
 from tests.training_data import tiny_network
 
@@ -101,10 +102,73 @@ def test_network_without_attention_exports_without_it(tmp_path: Path) -> None:
     assert set(runner.get_output_details()) == {"logits"}
 
 
-def test_card_is_that_of_both_files(exported: Path, trained: Path) -> None:
+def run_litert(path: Path) -> dict[str, np.ndarray]:
+    runner = Interpreter(str(path)).get_signature_runner()
+    return runner(**{next(iter(runner.get_input_details())): network_input(FACES)})
+
+
+def test_stages_are_those_of_the_network_that_the_apps_run(exported: Path, trained: Path) -> None:
+    outputs, stages = (run_litert(exported / name) for name in ("fer.tflite", STAGES_FILE))
+    # A weight of 16 bits is off by 1/2048 at most, the logits by little more.
+    for name, expected in outputs.items():
+        np.testing.assert_allclose(stages[name], expected, atol=2e-3 * np.abs(expected).max())
+    sides = [stages[f"stage_{number}"].shape[1:] for number in (1, 2, 3, 4)]
+    assert sides == [(48, 48, 32), (24, 24, 32), (12, 12, 64), (6, 6, 160)]
+    model = load_network(trained)
+    third = keras.Model(model.input, find_stages(model)[2]).predict(network_input(FACES), verbose=0)
+    np.testing.assert_allclose(stages["stage_3"], third, atol=2e-3 * third.max())
+    size = (exported / STAGES_FILE).stat().st_size
+    assert size < 0.6 * (exported / "fer.tflite").stat().st_size
+
+
+def test_the_shipped_stages_are_those_of_the_shipped_network() -> None:
+    folder = resolve_model().parent
+    verify(folder / STAGES_FILE, load_card(folder))
+    logits, again = (run_litert(folder / name)["logits"] for name in ("fer.tflite", STAGES_FILE))
+    np.testing.assert_allclose(again, logits, atol=0.01)
+    assert np.ptp(logits) > 1, "a network that says nothing agrees with anything"
+
+
+def test_network_without_stages_has_no_file_of_them(tiny: Path) -> None:
+    assert STAGES_FILE in export_litert(tiny, tiny.parent).sha256
+    inputs = keras.layers.Input((48, 48, 1))
+    logits = keras.layers.Dense(7)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, logits).save(tiny)
+    assert STAGES_FILE not in export_litert(tiny, tiny.parent).sha256
+    assert not (tiny.parent / STAGES_FILE).exists()
+
+
+def test_network_of_networks_is_exported_with_what_stages_it_has(tmp_path: Path) -> None:
+    inputs = keras.layers.Input((48, 48, 1))
+    keras.Model(inputs, tiny_network()(inputs)).save(tmp_path / "fer.keras")
+    assert set(export_litert(tmp_path / "fer.keras", tmp_path).sha256) == {
+        "fer.keras",
+        "fer.tflite",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("se_resnet", [(48, 32), (24, 32), (12, 64), (6, 160)]),
+        ("se_resnet18", [(48, 64), (24, 128), (12, 256), (6, 512)]),
+        ("vgg", [(48, 64), (24, 128), (12, 256), (6, 512)]),
+        ("emoji_cnn", [(44, 64), (20, 128), (8, 128), (4, 128)]),
+        ("four_block_cnn", [(48, 64), (24, 128), (12, 512), (6, 512), (3, 512)]),
+        ("sequential_cnn", [(48, 32), (24, 64), (12, 128), (6, 128), (3, 128)]),
+    ],
+)
+def test_each_network_has_stages_that_end_where_the_picture_is_halved(
+    name: str, stages: list[tuple[int, int]]
+) -> None:
+    ends = find_stages(NETWORKS[name]())
+    assert [end.shape[1:] for end in ends] == [(side, side, width) for side, width in stages]
+
+
+def test_card_is_that_of_all_files(exported: Path, trained: Path) -> None:
     card = load_card(exported)
     assert (card.network, card.temperature, card.figures) == ("se_resnet", 1.0, {})
-    assert set(card.sha256) == {"fer.keras", "fer.tflite"}
+    assert set(card.sha256) == {"fer.keras", "fer.tflite", "stages.tflite"}
     for name in card.sha256:
         verify(exported / name, card)
     assert (exported / "fer.keras").read_bytes() == trained.read_bytes()

@@ -8,7 +8,15 @@ from typing import Any
 
 import keras
 
-from fer.card import CARD_FILE, KERAS_FILE, LITERT_FILE, ModelCard, load_card, sha256
+from fer.card import (
+    CARD_FILE,
+    KERAS_FILE,
+    LITERT_FILE,
+    STAGES_FILE,
+    ModelCard,
+    load_card,
+    sha256,
+)
 from fer.errors import ModelError
 from fer.expressions import EXPRESSIONS
 from fer.preprocessing import INPUT_SIZE
@@ -23,11 +31,14 @@ def export_litert(
     temperature: float | None = None,
     figures: dict[str, Any] | None = None,
 ) -> ModelCard:
-    """Write ``fer.tflite``, ``fer.keras`` and ``card.json`` into a folder.
+    """Write ``fer.tflite``, ``stages.tflite``, ``fer.keras`` and ``card.json`` into a folder.
 
-    The LiteRT file has the outputs ``logits``, float32 of shape (n, 7), and,
+    The LiteRT files have the outputs ``logits``, float32 of shape (n, 7), and,
     where the network has them, the class activation maps ``attention``,
-    float32 of shape (n, 6, 6, 7).
+    float32 of shape (n, 6, 6, 7). The stages' file is for looking into the
+    network: it has ``stage_1``, ``stage_2`` and so on too, as `find_stages`
+    finds them, and half the size, since its weights have 16 bits. A network
+    without stages has no such file.
 
     Args:
         keras_path: A network trained here.
@@ -49,6 +60,7 @@ def export_litert(
     held = _known_card(out, keras_path)
     known = _known_card(keras_path.parent, keras_path) or held
     _write_litert(model, out)
+    _write_stages(model, out)
     _copy(keras_path, out / KERAS_FILE)
     if temperature is None:
         temperature = known.temperature if known else 1.0
@@ -60,7 +72,11 @@ def export_litert(
         figures=figures,
         # What other formats of the same network lie there stays known.
         sha256=(held.sha256 if held else {})
-        | {name: sha256(out / name) for name in (KERAS_FILE, LITERT_FILE)},
+        | {
+            name: sha256(out / name)
+            for name in (KERAS_FILE, LITERT_FILE, STAGES_FILE)
+            if (out / name).is_file()
+        },
     )
     card.save(out)
     return card
@@ -89,16 +105,71 @@ def load_network(path: Path) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
+def find_stages(model: keras.Model) -> list[keras.KerasTensor]:
+    """Find what the stages of a network make of a face, the first to the last.
+
+    A stage ends where the picture is halved: with what the halving layer is given.
+    The last ends with what the maps of the classes, or dense layers, are given.
+
+    Args:
+        model: Any network of ours, as `load_network` reads it.
+
+    Returns:
+        Tensors of shape (n, side, side, channels), with 2 channels at least.
+    """
+    inner = (keras.layers.InputLayer, keras.Model)  # the layers of a nested network are its own
+    layers = [layer for layer in model.layers if not isinstance(layer, inner)]
+    pictures = [layer for layer in layers if layer.name != ATTENTION_LAYER and _side(layer.output)]
+    ends = [layer.input for layer in pictures if _side(layer.output) <= _side(layer.input) // 2]
+    ends += [layer.output for layer in pictures[-1:]]
+    # Two layers halve the same picture where there is a way round.
+    return [end for end in {id(end): end for end in ends}.values() if end.shape[-1] > 1]
+
+
+def _side(tensor: Any) -> int:
+    """Return the side of a layer's picture; 0 for single numbers, and for several pictures."""
+    shape: tuple[int, ...] = getattr(tensor, "shape", ())
+    return shape[1] if len(shape) == 4 and shape[1] > 1 else 0
+
+
 def _write_litert(model: keras.Model, out: Path) -> None:
     """Convert a network whose last layer gives logits; the outputs keep their names."""
     if keras.backend.backend() != "tensorflow":
         raise ModelError("LiteRT files are written by TensorFlow: set KERAS_BACKEND=tensorflow.")
+    _convert(model, _outputs(model), out / LITERT_FILE)
+
+
+def _write_stages(model: keras.Model, out: Path) -> None:
+    """Convert the network once more, with what its stages give, if it has any."""
+    stages = {f"stage_{number}": end for number, end in enumerate(find_stages(model), start=1)}
+    if not stages:
+        (out / STAGES_FILE).unlink(missing_ok=True)  # that of another network
+        return
+    import tensorflow as tf
+
+    _convert(
+        model,
+        _outputs(model) | stages,
+        out / STAGES_FILE,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        target_spec={"supported_types": [tf.float16]},
+    )
+
+
+def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
     outputs = {"logits": model.output}
     if any(layer.name == ATTENTION_LAYER for layer in model.layers):
         outputs["attention"] = model.get_layer(ATTENTION_LAYER).output
-    partial = out / "partial.tflite"
-    keras.Model(model.input, outputs).export(partial, format="litert", verbose=False)
-    os.replace(partial, out / LITERT_FILE)
+    return outputs
+
+
+def _convert(
+    model: keras.Model, outputs: dict[str, keras.KerasTensor], target: Path, **how: Any
+) -> None:
+    """Write a LiteRT file; its name appears when it is whole."""
+    partial = target.with_name("partial.tflite")
+    keras.Model(model.input, outputs).export(partial, format="litert", verbose=False, **how)
+    os.replace(partial, target)
 
 
 def _copy(source: Path, target: Path) -> None:
