@@ -39,8 +39,8 @@ def export(
         typer.Option(
             "--format",
             help="litert: fer.tflite, which the apps run, with stages.tflite, which shows its "
-            "stages, and fer.keras; savedmodel: saved_model/; onnx: fer.onnx; json-h5: model.json and model.weights.h5. "
-            "Each comes with card.json.",
+            "stages, and fer.keras; savedmodel: saved_model/; onnx: fer.onnx; "
+            "json-h5: model.json and model.weights.h5. Each comes with card.json.",
         ),
     ] = Format.LITERT,
     data: Annotated[
