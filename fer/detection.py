@@ -7,13 +7,15 @@ import supervision as sv
 
 from fer.preprocessing import validate_frame
 
+CASCADE = "haarcascade_frontalface_alt2.xml"
+"""File of the cascade, among those that come with OpenCV."""
+
 SEARCH_SIDE = 320
 """Longer side of the picture that a full search looks through, in pixels."""
 
 NEAR_SIDE = 40
 """Side to which `near` scales the face that it looks for, in pixels."""
 
-_CASCADE = "haarcascade_frontalface_alt2.xml"
 _SCALE_STEP = 1.1
 _MIN_NEIGHBORS = 4
 _MIN_SIDE = 24  # pixels of the scaled picture: 48 of a 640×480 frame
@@ -29,7 +31,7 @@ class HaarFaceDetector:
     """
 
     def __init__(self) -> None:
-        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + _CASCADE)  # type: ignore[attr-defined]
+        self._cascade = cv2.CascadeClassifier(cv2.data.haarcascades + CASCADE)  # type: ignore[attr-defined]
 
     def __call__(self, frame: npt.NDArray[np.uint8]) -> sv.Detections:
         """Find the faces of a frame.
