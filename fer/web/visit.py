@@ -1,12 +1,37 @@
-"""What the server keeps of a visitor, and only as long as the visit lasts."""
+"""What the server keeps of a visitor, and only as long as the visit lasts.
 
+Streamlit lets go of a session whose browser has left only when the next one
+leaves, and of its session-wide caches as soon as the connection is lost, which
+a phone does whenever it is locked. So a visit is looked after here: it outlives
+a short absence, and after a longer one everything of it goes, Streamlit's own
+memory of the session included.
+"""
+
+import atexit
+import logging
+import os
+import shutil
 import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+_PREFIX = "fer-visit-"
+_ABSENCE = 0.75  # of the time for which Streamlit keeps a session: after that it forgets its id
+_LOOK = 0.05  # of the same time, between two looks at who is there
+_ABANDONED_S = 300.0  # since a folder's server last looked: it was killed
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,9 +47,9 @@ class LastFace:
     box: npt.NDArray[np.float32]
 
 
-@dataclass
+@dataclass(eq=False)
 class Visit:
-    """One browser tab, from its opening until it is closed.
+    """One browser tab, from its opening until it is closed or loaded again.
 
     Made by `current_visit`. A media thread may be given it: nothing here is
     Streamlit's.
@@ -36,24 +61,98 @@ class Visit:
 
     last_face: LastFace | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="fer-visit-")
+        default_factory=lambda: tempfile.TemporaryDirectory(
+            prefix=_PREFIX, ignore_cleanup_errors=True
+        )
     )
+    _callbacks: ExitStack = field(default_factory=ExitStack)
 
     @property
     def folder(self) -> Path:
         """Where files of the visit may lie; it goes with the visit."""
         return Path(self._folder.name)
 
+    def before_end(self, callback: Callable[[], None]) -> None:
+        """Have something called before the folder goes, from another thread: to end what writes."""
+        self._callbacks.callback(callback)
+
     def end(self) -> None:
         """Delete what is left of the visit."""
-        self.last_face = None
-        self._folder.cleanup()
+        try:
+            self._callbacks.close()
+        finally:
+            self.last_face = None
+            self._folder.cleanup()
 
 
-@st.cache_resource(scope="session", on_release=Visit.end, show_spinner=False)
 def current_visit() -> Visit:
     """Give the visit of the script's run; not for other threads.
 
-    Streamlit ends it two minutes after the tab was closed.
+    It ends a minute and a half after the browser left (three quarters of
+    Streamlit's ``server.disconnectedSessionTTL``), and with the server.
     """
-    return Visit()
+    visit: Visit | None = st.session_state.get("visit")
+    if visit is None or not visit.folder.exists():
+        visit = st.session_state["visit"] = _CARETAKER.open()
+    return visit
+
+
+class _Caretaker:
+    """Ends the visits whose browsers have left, from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Visit, str] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> Visit:
+        _delete_abandoned()
+        visit, context = Visit(), get_script_run_ctx()
+        with self._lock:
+            self._sessions[visit] = context.session_id if context else ""
+            if not self._thread:
+                self._thread = threading.Thread(target=self._watch, name="visits", daemon=True)
+                self._thread.start()
+                atexit.register(self._close)
+        return visit
+
+    def _watch(self) -> None:
+        kept_s = float(st.get_option("server.disconnectedSessionTTL"))
+        seen_s: WeakKeyDictionary[Visit, float] = WeakKeyDictionary()
+        while True:
+            time.sleep(_LOOK * kept_s)
+            if not runtime.exists():
+                continue
+            now_s = time.monotonic()
+            for visit, session in list(self._sessions.items()):
+                if visit not in seen_s or runtime.get_instance().is_active_session(session):
+                    seen_s[visit] = now_s
+                if now_s - seen_s[visit] > _ABSENCE * kept_s:
+                    self._end(visit)
+                    # Meant for a log-out; nothing else makes Streamlit let go of a session.
+                    runtime.get_instance().clear_user_info_for_session(session)
+                with suppress(OSError):
+                    os.utime(visit.folder)
+
+    def _end(self, visit: Visit) -> None:
+        with self._lock:
+            self._sessions.pop(visit, None)
+        try:
+            visit.end()
+        except Exception:
+            logger.exception("A visit did not end well; its files are deleted all the same.")
+
+    def _close(self) -> None:
+        for visit in list(self._sessions):
+            self._end(visit)
+
+
+def _delete_abandoned() -> None:
+    """Delete the folders of servers that were killed, and could not do it."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder)
+
+
+_CARETAKER = _Caretaker()
