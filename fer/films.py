@@ -103,15 +103,15 @@ class FilmSummary:
     Attributes:
         frames: How many were read.
         frames_with_face: In how many of them a face was.
-        faces: How many faces that makes, each counted in every frame.
-        told: How often each expression was named for certain.
+        states: How many faces, each counted in every frame, were in which `FaceState`.
+        named: How many of those that could be told for certain were which expression.
         end_s: Time of the last frame, in seconds.
     """
 
     frames: int = 0
     frames_with_face: int = 0
-    faces: int = 0
-    told: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    named: Counter[str] = field(default_factory=Counter)
     end_s: float = 0.0
 
     def add(self, rows: list[Row]) -> None:
@@ -119,16 +119,17 @@ class FilmSummary:
         found = [row for row in rows if row["face"] is not None]
         self.frames += 1
         self.frames_with_face += bool(found)
-        self.faces += len(found)
-        self.told.update(row["expression"] for row in found if row["state"] == FaceState.OK)
+        self.states.update(row["state"] for row in found)
+        self.named.update(row["expression"] for row in found if row["state"] == FaceState.OK)
         self.end_s = rows[0]["time_s"]
 
     def shares(self) -> dict[str, float]:
         """Tell how often each expression was seen, of all faces, and how often that stayed open.
 
         Returns:
-            The seven expressions in their order, then ``not certain``; together 1.
+            The seven expressions in their order, then `NOT_CERTAIN`; together 1.
         """
-        told = {name: self.told[name] for name in EXPRESSION_NAMES}
-        told[NOT_CERTAIN] = self.faces - sum(told.values())
-        return {name: count / max(self.faces, 1) for name, count in told.items()}
+        faces = self.states.total()
+        counts = {name: self.named[name] for name in EXPRESSION_NAMES}
+        counts[NOT_CERTAIN] = faces - self.named.total()
+        return {name: count / max(faces, 1) for name, count in counts.items()}

@@ -45,7 +45,7 @@ def test_a_summary_counts_what_was_told_and_what_was_not():
     summary.add([row(0, "happy", FaceState.OK), row(1, "sad", FaceState.DARK)])
     summary.add([row(0, "happy", FaceState.OK), row(1, "angry", FaceState.OK)])
     summary.add([row(None)])
-    assert (summary.frames, summary.frames_with_face, summary.faces) == (3, 2, 4)
+    assert (summary.frames, summary.frames_with_face, summary.states.total()) == (3, 2, 4)
     shares = summary.shares()
     assert (shares["happy"], shares["angry"], shares["sad"]) == (0.5, 0.25, 0)
     assert shares[NOT_CERTAIN] == 0.25

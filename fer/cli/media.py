@@ -135,7 +135,7 @@ def _print_summary(source: str, summary: FilmSummary) -> None:
         highlight=False,
         markup=False,
     )
-    if summary.faces:
+    if summary.states:
         table = Table("expression", "share of the faces")
         table.columns[1].justify = "right"
         for name, share in summary.shares().items():
