@@ -5,7 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from fer.errors import FerError
-from fer.web import faces, how, live, photo, video
+from fer.web import faces, how, live, photo, timeline, video
+from fer.web.pages import remember
 
 PRIVACY = (
     "Privacy: the picture goes to the computer that runs this page and no further; "
@@ -14,6 +15,12 @@ PRIVACY = (
 
 _STYLE = """<style>
 .stMainBlockContainer { max-width: 68rem; padding-top: 3rem; }
+/* Streamlit's own grey is too pale to be read by everyone. */
+body [data-testid=stCaptionContainer] { opacity: 0.8; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-top: 1rem; }
+  .stMainBlockContainer h1 { font-size: 1.75rem; padding-bottom: 0.5rem; }
+}
 </style>"""
 
 
@@ -25,15 +32,16 @@ def show(model: str | Path | None = None) -> None:
     """
     st.set_page_config(page_title="Facial expressions, live", page_icon="🙂", layout="wide")
     st.html(_STYLE)
-    st.html(faces.STYLE)
+    st.html(faces.STYLE + timeline.STYLE)
     pages = [
         st.Page(lambda: live.show(model), title="Live", url_path="live", default=True),
         st.Page(lambda: photo.show(model), title="Photo", url_path="photo"),
         st.Page(lambda: video.show(model), title="Video", url_path="video"),
         st.Page(lambda: how.show(model), title="How it works", url_path="how"),
     ]
+    remember(pages)
     page = st.navigation(pages, position="hidden")
-    st.title("Facial expressions, live")
+    st.title("Facial expressions, live", anchor=False)
     # Links in the page itself: on a phone Streamlit's own navigation hides behind a button.
     with st.container(horizontal=True, key="pages"):
         for other in pages:
