@@ -24,6 +24,8 @@ class ModelCard:
         network: Name of the builder in `fer.training.networks.NETWORKS`.
         temperature: What the logits are divided by, so that the probability
             that is shown is the share of such answers that are right.
+        bias: What is added to each logit after that, by class id, so that no
+            class is named more often than it occurs.
         figures: Measures, each with the command that repeats it.
         sha256: Hexadecimal digest of each file, by its name.
         labels: Expressions by class id.
@@ -33,6 +35,7 @@ class ModelCard:
 
     network: str
     temperature: float = 1.0
+    bias: tuple[float, ...] = (0.0,) * len(EXPRESSION_NAMES)
     figures: dict[str, Any] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = EXPRESSION_NAMES
@@ -58,6 +61,7 @@ def load_card(folder: Path) -> ModelCard:
         card = ModelCard(
             network=str(raw["network"]),
             temperature=float(raw["temperature"]),
+            bias=tuple(map(float, raw["bias"])),
             figures=dict(raw["figures"]),
             sha256=dict(raw["sha256"]),
             labels=tuple(raw["labels"]),
@@ -70,12 +74,14 @@ def load_card(folder: Path) -> ModelCard:
         ) from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelError(f"{path} is damaged ({error}): export the model again.") from error
-    ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE)
-    if (card.labels, card.input_size, card.pixel_range) != ours or card.temperature <= 0:
+    ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE, len(EXPRESSION_NAMES))
+    theirs = (card.labels, card.input_size, card.pixel_range, len(card.bias))
+    if theirs != ours or card.temperature <= 0:
         raise ModelError(
             f"{path} describes another kind of model; expected the labels "
             f"{', '.join(EXPRESSION_NAMES)}, an input of {INPUT_SIZE} pixels in "
-            f"{PIXEL_RANGE[0]:g} to {PIXEL_RANGE[1]:g} and a temperature above 0."
+            f"{PIXEL_RANGE[0]:g} to {PIXEL_RANGE[1]:g}, a temperature above 0 and a bias for "
+            "each label."
         )
     return card
 

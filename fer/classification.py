@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fer.card import LITERT_FILE, load_card, verify
+from fer.card import LITERT_FILE, ModelCard, load_card, verify
 from fer.errors import ModelError
 from fer.preprocessing import network_input
 
@@ -78,7 +78,7 @@ class ExpressionClassifier:
 
         Returns:
             Probabilities, float32 of shape (n, 7), by class id; each row sums
-            to 1, calibrated with the card's temperature.
+            to 1, calibrated as the card says.
 
         Raises:
             ValueError: Another dtype or shape.
@@ -87,7 +87,12 @@ class ExpressionClassifier:
         if len(inputs) == 0:
             return np.empty((0, len(self.card.labels)), np.float32)
         logits = self._run(**{self._input: inputs})["logits"]
-        return softmax(logits / self.card.temperature)
+        return calibrated(logits, self.card)
+
+
+def calibrated(logits: npt.NDArray[np.floating], card: ModelCard) -> npt.NDArray[np.float32]:
+    """Turn logits of shape (n, 7) into probabilities that mean what they say, as a card has it."""
+    return softmax(logits / card.temperature + np.array(card.bias, np.float32))
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

@@ -107,6 +107,7 @@ def test_a_file_that_is_no_model_is_refused_even_if_its_card_vouches_for_it(mode
         {"pixel_range": [0.0, 1.0]},
         {"input_size": 64},
         {"temperature": 0.0},
+        {"bias": [0.0]},
     ],
 )
 def test_a_model_with_other_labels_or_pixels_is_refused(model, changes):
@@ -128,7 +129,18 @@ def test_a_model_without_a_card_is_refused(model):
         ExpressionClassifier(model)
 
 
+def test_the_bias_is_added_to_the_logits_after_the_temperature(model):
+    edit_card(model, bias=[0.0] * 7)
+    before = ExpressionClassifier(model)(faces(8))
+    edit_card(model, bias=[0, 0, np.log(3), 0, 0, 0, 0])
+    after = ExpressionClassifier(model)(faces(8))
+    np.testing.assert_allclose(
+        after[:, 2] / after[:, 3], 3 * before[:, 2] / before[:, 3], rtol=1e-4
+    )
+
+
 def test_the_temperature_softens_the_scores_and_keeps_their_order(model):
+    edit_card(model, bias=[0.0] * 7)
     sharp = ExpressionClassifier(model)(faces(8))
     edit_card(model, temperature=ExpressionClassifier(model).card.temperature * 4)
     soft = ExpressionClassifier(model)(faces(8))

@@ -94,7 +94,7 @@ def test_both_forms_of_a_network_score_alike(exported: Path) -> None:
 
 def test_keras_file_takes_the_temperature_of_its_card(exported: Path, tmp_path: Path) -> None:
     faces = DATASET.faces[:8]
-    export_litert(exported / "fer.keras", tmp_path, temperature=3.0)
+    replace(export_litert(exported / "fer.keras", tmp_path), temperature=3.0).save(tmp_path)
     warm = score_faces(tmp_path / "fer.keras", faces)
     np.testing.assert_allclose(warm, score_faces(tmp_path, faces), atol=1e-4)
     assert np.ptp(warm) < np.ptp(score_faces(exported / "fer.keras", faces))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -7,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from fer.card import KERAS_FILE, STAGES_FILE, load_card, verify
-from fer.classification import ExpressionClassifier, resolve_model, softmax
+from fer.classification import ExpressionClassifier, calibrated, resolve_model, softmax
 from fer.errors import ModelError
 from fer.preprocessing import network_input
 from fer.training.export import export_litert, find_stages, load_network
@@ -74,7 +75,7 @@ def test_the_shipped_files_are_one_network(batch: int) -> None:
     inputs = network_input(FACES[:batch])
     logits = load_network(litert.with_name(KERAS_FILE)).predict(inputs, verbose=0)
     np.testing.assert_allclose(
-        ExpressionClassifier()(FACES[:batch]), softmax(logits / card.temperature), atol=1e-4
+        ExpressionClassifier()(FACES[:batch]), calibrated(logits, card), atol=1e-4
     )
 
 
@@ -183,14 +184,16 @@ def test_export_beside_the_trained_file_leaves_it_alone(tiny: Path) -> None:
 
 
 def test_second_export_of_a_network_keeps_temperature_and_figures(tiny: Path) -> None:
-    export_litert(tiny, tiny.parent, temperature=1.5, figures={"public": {"accuracy": 0.7}})
+    card = export_litert(tiny, tiny.parent)
+    replace(card, temperature=1.5, figures={"public": {"accuracy": 0.7}}).save(tiny.parent)
     export_litert(tiny, tiny.parent)
     card = load_card(tiny.parent)
     assert (card.temperature, card.figures) == (1.5, {"public": {"accuracy": 0.7}})
 
 
 def test_export_of_another_network_keeps_nothing_of_the_old_one(tiny: Path) -> None:
-    export_litert(tiny, tiny.parent, temperature=1.5, figures={"public": {"accuracy": 0.7}})
+    card = export_litert(tiny, tiny.parent)
+    replace(card, temperature=1.5, figures={"public": {"accuracy": 0.7}}).save(tiny.parent)
     tiny_network().save(tiny)
     card = export_litert(tiny, tiny.parent)
     assert (card.temperature, card.figures) == (1.0, {})

@@ -1,8 +1,8 @@
 """Each format, read back by its own runtime."""
 
 import importlib.util
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,10 +13,9 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from fer.card import load_card, sha256
+from fer.card import ModelCard, load_card, sha256
 from fer.cli import app
 from fer.errors import ModelError, OutputError
-from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import network_input
 from fer.training.export import load_network
 from fer.training.formats import FILES, export_format
@@ -137,10 +136,9 @@ def test_the_card_knows_the_network_and_every_file(
 
 def test_the_temperature_of_the_network_goes_with_it(tmp_path: Path) -> None:
     path = save(tiny_network(), tmp_path / "run")
-    beside = {"network": "tiny", "temperature": 1.5, "figures": {"public": {"accuracy": 0.7}}}
-    beside |= {"labels": EXPRESSION_NAMES, "input_size": 48, "pixel_range": [0, 255]}
-    beside |= {"sha256": {"fer.keras": sha256(path), "fer.tflite": "of another file"}}
-    (path.parent / "card.json").write_text(json.dumps(beside))
+    beside = ModelCard("tiny", temperature=1.5, figures={"public": {"accuracy": 0.7}})
+    digests = {"fer.keras": sha256(path), "fer.tflite": "of another file"}
+    replace(beside, sha256=digests).save(path.parent)
     export_format(path, tmp_path / "out", "json-h5")
     card = load_card(tmp_path / "out")
     assert (card.temperature, card.figures) == (1.5, {"public": {"accuracy": 0.7}})

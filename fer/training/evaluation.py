@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fer.card import CARD_FILE, load_card, verify
-from fer.classification import ExpressionClassifier, softmax
+from fer.classification import ExpressionClassifier, calibrated, softmax
 from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import network_input
 from fer.training.datasets import FaceDataset
@@ -173,8 +173,8 @@ def score_faces(model: Path, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.flo
         faces: Grey faces, uint8 of shape (n, 48, 48).
 
     Returns:
-        Probabilities, float32 of shape (n, 7), with the temperature of the
-        card beside the model; a ``.keras`` file without a card has 1.
+        Probabilities, float32 of shape (n, 7), calibrated as the card beside
+        the model says; those of a ``.keras`` file without a card are not.
 
     Raises:
         ModelError: The model is missing, damaged or not one of ours.
@@ -189,14 +189,13 @@ def score_faces(model: Path, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.flo
 def _score_with_keras(path: Path, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     from fer.training.export import load_network  # Keras, which LiteRT files do without
 
-    temperature = 1.0
+    logits = load_network(path).predict(network_input(faces), batch_size=BATCH_SIZE, verbose=0)
     if (path.parent / CARD_FILE).is_file():
         card = load_card(path.parent)
         if path.name in card.sha256:
             verify(path, card)
-            temperature = card.temperature
-    logits = load_network(path).predict(network_input(faces), batch_size=BATCH_SIZE, verbose=0)
-    return softmax(logits / temperature)
+            return calibrated(logits, card)
+    return softmax(logits)
 
 
 def _by_name(values: npt.NDArray[np.floating]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,7 @@ from fer.preprocessing import INPUT_SIZE
 from fer.training.networks import ATTENTION_LAYER
 
 
-def export_litert(
-    keras_path: Path,
-    out: Path,
-    *,
-    network: str | None = None,
-    temperature: float | None = None,
-    figures: dict[str, Any] | None = None,
-) -> ModelCard:
+def export_litert(keras_path: Path, out: Path, *, network: str | None = None) -> ModelCard:
     """Write ``fer.tflite``, ``stages.tflite``, ``fer.keras`` and ``card.json`` into a folder.
 
     The LiteRT files have the outputs ``logits``, float32 of shape (n, 7), and,
@@ -45,12 +39,10 @@ def export_litert(
         out: Folder to write to; made if it is not there.
         network: Its name for the card; by default what the run or the card
             beside it says, else the name that it was built with.
-        temperature: For the card; by default that of a card of the same
-            network that `out` already holds, else 1.
-        figures: For the card; by default kept in the same way, else none.
 
     Returns:
-        The card that was written.
+        The card that was written: with calibration and figures of a card of the
+        same network, where one lies in `out` or beside the file.
 
     Raises:
         ModelError: The file cannot be read, or is not one of ours.
@@ -62,14 +54,10 @@ def export_litert(
     _write_litert(model, out)
     _write_stages(model, out)
     _copy(keras_path, out / KERAS_FILE)
-    if temperature is None:
-        temperature = known.temperature if known else 1.0
-    if figures is None:
-        figures = known.figures if known else {}
-    card = ModelCard(
-        network=network or _network_name(keras_path, known) or model.name,
-        temperature=temperature,
-        figures=figures,
+    name = network or _network_name(keras_path, known) or model.name
+    card = replace(
+        known or ModelCard(name),
+        network=name,
         # What other formats of the same network lie there stays known.
         sha256=(held.sha256 if held else {})
         | {
