@@ -1,0 +1,92 @@
+"""The stream through a real TURN server, as behind a strict firewall."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.streamlit_server import browser_arguments, running_page, write_camera_film
+from tests.test_streamlit_app import chromium, says_happy, start, wait_until
+
+USER, PASSWORD = "visitor", "a-secret-of-the-test"
+# Keeps the page's connection where it can be asked by which way it goes.
+KEEP_CONNECTIONS = """
+window.connections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); window.connections.push(this); }
+};
+"""
+WAYS = """async () => {
+  const ways = [];
+  for (const connection of window.connections) {
+    const stats = [...(await connection.getStats()).values()];
+    const chosen = stats.filter((one) => one.type === "candidate-pair" && one.nominated);
+    for (const pair of chosen)
+      ways.push(stats.find((one) => one.id === pair.localCandidateId).candidateType);
+  }
+  return ways;
+}"""
+
+
+@contextmanager
+def turn_server(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Debian's coturn on loopback: its address and its log."""
+    program = shutil.which("turnserver")
+    if program is None:
+        message = "There is no turnserver: apt install coturn."
+        pytest.fail(message) if os.environ.get("FER_REQUIRE_ALL") == "1" else pytest.skip(message)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "turn.log"
+    command = [program, "-n", "-L", "127.0.0.1", "-E", "127.0.0.1", "-p", str(port), "--no-cli"]
+    command += ["--lt-cred-mech", "--user", f"{USER}:{PASSWORD}", "--realm", "test", "-v"]
+    command += ["--allow-loopback-peers", "--no-tls", "--no-dtls", "--log-file", "stdout"]
+    command += ["--pidfile", str(folder / "turn.pid"), "--userdb", str(folder / "turn.db")]
+    with open(log, "wb") as output:
+        server = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: answers(port), 20)
+        yield f"turn:127.0.0.1:{port}", log
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on a TCP port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_picture_comes_back_through_a_turn_server_alone(tmp_path: Path) -> None:
+    film = write_camera_film(tmp_path / "astronaut.y4m")
+    with turn_server(tmp_path) as (address, log):
+        server = {"urls": address, "username": USER, "credential": PASSWORD}
+        environment = {
+            "FER_ICE_SERVERS": json.dumps([server]),
+            "FER_SERVER_ICE_SERVERS": "[]",
+            "FER_ICE_TRANSPORT_POLICY": "relay",
+        }
+        (tmp_path / "page").mkdir()
+        with (
+            running_page(tmp_path / "page" / "log.txt", environment=environment) as page_server,
+            chromium(*browser_arguments(film)) as browser,
+        ):
+            page = browser.new_page()
+            page.add_init_script(KEEP_CONNECTIONS)
+            page.goto(page_server.url)
+            holder = start(page)
+            says_happy(page)
+            assert set(holder.evaluate(WAYS)) == {"relay"}
+            assert PASSWORD not in page_server.log.read_text()
+            assert PASSWORD not in page.content()
+        assert "ALLOCATE processed, success" in log.read_text()
