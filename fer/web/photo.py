@@ -1,7 +1,243 @@
-"""Being built."""
+"""The photo page: photographs from the visitor's disk or camera, read one by one."""
 
+import io
+import threading
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+import supervision as sv
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from fer.annotation import ExpressionAnnotator, FaceView, describe
+from fer.errors import FerError, SourceError
+from fer.expressions import FaceState
+from fer.pictures import SUFFIXES, read_picture, write_picture
+from fer.pipeline import ExpressionPipeline
+from fer.rows import make_rows, open_rows
+from fer.web.faces import bars_html
+from fer.web.look import choose_look
+from fer.web.sample import SAMPLE_PHOTOS
+from fer.web.uploads import asked_for, download, plain, short, take
+from fer.web.visit import LastFace, Visit, current_visit
+
+MAX_PHOTOS = 10
+"""How many photographs the page holds."""
+
+MAX_MEGABYTES = 20
+"""Size of the largest file."""
+
+MAX_PIXELS = 50_000_000
+"""Pixels of the largest picture."""
+
+LIMITS = (
+    f"Up to {MAX_PHOTOS} pictures, each of {MAX_PIXELS // 10**6} million pixels "
+    f"and {MAX_MEGABYTES} MB at most."
+)
+NO_FACE = "No face was found: it must be upright and seen from the front, and not too small."
+
+_SOURCES = ("Files", "Camera", "Sample")
+_LAST_FACE_SIDE = 1280  # pixels; enough to be shown on another page
+_ONE_AT_A_TIME = threading.Lock()  # on the server: a large picture takes half a gigabyte to read
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph that was read.
+
+    Attributes:
+        number: Counted from 1, over the whole visit.
+        name: As the visitor calls it; for display only.
+        path: Where the file is kept.
+        detections: What `fer.ExpressionPipeline` says of it, from left to right.
+    """
+
+    number: int
+    name: str
+    path: Path
+    detections: sv.Detections
 
 
 def show(model: str | Path | None = None) -> None:
-    """Draw the page."""
+    """Draw the page.
+
+    Args:
+        model: As `fer.ExpressionPipeline` takes it.
+
+    Raises:
+        FerError: The model is no good.
+    """
+    visit = current_visit()
+    photos: list[Photo] = st.session_state.setdefault("photos", [])
+    refused: list[str] = st.session_state.setdefault("photos_refused", [])
+    new = _ask()
+    if new:
+        refused[:] = _read_all(new, photos, visit, model)
+        st.rerun()
+    for sentence in refused:
+        st.error(plain(sentence))
+    if photos:
+        faces, attention = choose_look()
+        copies = [_annotated(photo, faces, attention, visit.folder) for photo in photos]
+        _offer_everything(photos, copies, visit.folder)
+        for photo, copy in zip(photos, copies, strict=True):
+            _show_photo(photo, copy)
+
+
+def _ask() -> list[UploadedFile | Path]:
+    """Let the visitor choose photographs, and give those that are new."""
+    origin = st.segmented_control(
+        "Photos from", _SOURCES, default=_SOURCES[0], required=True, key="photos_from"
+    )
+    if origin == "Camera":
+        return [*asked_for(st.camera_input, "Take a photo")]
+    if origin == "Sample":
+        pressed = st.button("Read two portraits", type="primary")
+        return [*SAMPLE_PHOTOS] if pressed else []
+    st.caption(LIMITS)
+    return [
+        *asked_for(
+            st.file_uploader,
+            "Photos of faces",
+            type=list(SUFFIXES),
+            accept_multiple_files=True,
+            label_visibility="collapsed",
+            max_upload_size=MAX_MEGABYTES,
+        )
+    ]
+
+
+def _read_all(
+    files: Iterable[UploadedFile | Path],
+    photos: list[Photo],
+    visit: Visit,
+    model: str | Path | None,
+) -> list[str]:
+    """Add what can be read to the photographs; for the rest say why not."""
+    pipeline = ExpressionPipeline(model, live=False)
+    refused = []
+    for file in files:
+        with st.spinner(f"Reading {plain(short(file.name))} …"):
+            try:
+                photos.append(_read(file, photos, visit, pipeline))
+            except FerError as error:
+                refused.append(str(error))
+    return refused
+
+
+def _read(
+    file: UploadedFile | Path, photos: list[Photo], visit: Visit, pipeline: ExpressionPipeline
+) -> Photo:
+    """Read one photograph."""
+    name = short(file.name)
+    number = st.session_state["photos_count"] = st.session_state.get("photos_count", 0) + 1
+    path = visit.folder / f"photo-{number}"
+    if isinstance(file, Path):
+        path = file
+    else:
+        take(file, path)
+    try:
+        if len(photos) >= MAX_PHOTOS:
+            raise SourceError(
+                f"{name} was left out: there is room for {MAX_PHOTOS} pictures; "
+                "press Clear to make some."
+            )
+        if path.stat().st_size > MAX_MEGABYTES * 2**20:
+            raise SourceError(f"{name} is too large: expected {MAX_MEGABYTES} MB at most.")
+        with _ONE_AT_A_TIME:
+            picture = read_picture(path, name, MAX_PIXELS)
+            detections = pipeline(picture)
+    except SourceError:
+        if path != file:
+            path.unlink()
+        raise
+    visit.last_face = _last_face(picture, detections) or visit.last_face
+    left_to_right: sv.Detections = detections[np.argsort(detections.xyxy[:, 0])]  # type: ignore[assignment]
+    return Photo(number, name, path, left_to_right)
+
+
+def _last_face(picture: npt.NDArray[np.uint8], detections: sv.Detections) -> LastFace | None:
+    """The largest face that can be read, in a picture small enough to be kept in memory."""
+    boxes = detections.xyxy[detections.data["state"] == FaceState.OK]
+    if not len(boxes):
+        return None
+    box = boxes[(boxes[:, 2] - boxes[:, 0]).argmax()]
+    scale = min(1.0, _LAST_FACE_SIDE / max(picture.shape[:2]))
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return LastFace(np.asarray(small, np.uint8), (box * scale).astype(np.float32))
+
+
+def _annotated(photo: Photo, faces: FaceView, attention: bool, folder: Path) -> Path:
+    """Draw the annotated copy, unless it is there already."""
+    copy = folder / f"photo-{photo.number}-{faces}-{attention:d}.jpg"
+    if not copy.exists():
+        with _ONE_AT_A_TIME:
+            picture = read_picture(photo.path, photo.name, MAX_PIXELS)
+            annotator = ExpressionAnnotator(len(picture), faces)
+            write_picture(copy, annotator.annotate(picture, photo.detections))
+    return copy
+
+
+def _show_photo(photo: Photo, copy: Path) -> None:
+    """Show the annotated picture beside what its faces show."""
+    st.subheader(plain(photo.name), anchor=False)
+    picture, words = st.columns([3, 2], gap="medium")
+    with picture:
+        texts = ", ".join(describe(photo.detections))
+        st.image(str(copy), width="stretch", alt=f"{photo.name}: {texts or 'no face'}")
+    with words:
+        if texts:
+            st.html(_faces_html(photo.detections))
+        else:
+            st.info(NO_FACE)
+        download("Picture", copy.read_bytes, f"photo-{photo.number}.jpg", "image/jpeg")
+
+
+def _faces_html(detections: sv.Detections) -> str:
+    """A table for each face, from left to right."""
+    texts, data = describe(detections), detections.data
+    if len(texts) > 1:
+        texts = [f"Face {number} from the left: {text}" for number, text in enumerate(texts, 1)]
+    faint = ~np.isin(data["state"], (FaceState.OK, FaceState.UNSURE))
+    rows = zip(texts, data["scores"], faint, strict=True)
+    return "".join(bars_html(text, scores, faint=dark) for text, scores, dark in rows)
+
+
+def _offer_everything(photos: list[Photo], copies: list[Path], folder: Path) -> None:
+    """Offer the rows, all pictures at once, and a new beginning."""
+    with st.container(horizontal=True):
+        download("Table of all faces", partial(_csv, photos, folder), "faces.csv", "text/csv")
+        if len(photos) > 1:
+            packed = partial(_zip, photos, copies)
+            download("All pictures", packed, "photos.zip", "application/zip")
+        st.button("Clear", on_click=_clear, args=(folder,))
+
+
+def _csv(photos: list[Photo], folder: Path) -> bytes:
+    path = folder / "photos.csv"
+    with open_rows(path) as file:
+        for photo in photos:
+            file.write(make_rows(photo.detections, photo.name))
+    return path.read_bytes()
+
+
+def _zip(photos: list[Photo], copies: list[Path]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for photo, copy in zip(photos, copies, strict=True):
+            archive.write(copy, f"photo-{photo.number}.jpg")
+    return packed.getvalue()
+
+
+def _clear(folder: Path) -> None:
+    """Forget the photographs, and delete them."""
+    st.session_state["photos"] = []
+    st.session_state["photos_refused"] = []
+    for path in folder.glob("photo*"):
+        path.unlink()

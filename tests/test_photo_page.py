@@ -1,0 +1,250 @@
+"""The photo page: in a real Chromium with real files, and its parts without one."""
+
+import csv
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from fer import EXPRESSIONS
+from fer.rows import COLUMNS
+from fer.web.photo import MAX_PHOTOS, NO_FACE
+from fer.web.sample import SAMPLE_PHOTOS
+from fer.web.uploads import plain
+from tests.streamlit_server import Server, browser_arguments, running_page, write_camera_film
+from tests.synthetic import FACE_BOXES, portrait
+from tests.test_streamlit_app import PATIENCE_MS, chromium
+
+UGLY = "**bold** [x](http:x) $y$ :red[z] <b>é.jpg"
+
+
+def jpeg(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+def claim(side: int) -> bytes:
+    """A PNG of a few bytes that claims to be a large square."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(999)))]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned() -> bytes:
+    """The astronaut lying on her side, with EXIF data that say how to turn her upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = np.rot90(portrait("astronaut")[..., ::-1], 1).copy()
+    return encoded(Image.fromarray(sideways), "JPEG", exif=exif)
+
+
+def photograph() -> Image.Image:
+    return Image.fromarray(portrait("astronaut")[..., ::-1].copy())
+
+
+def smoothness(picture: np.ndarray, name: str) -> float:
+    """How little there is to see in a face: near 0 in a photograph, near 1 where it is hidden."""
+    x1, y1, x2, y2 = FACE_BOXES[name]
+    face = cv2.cvtColor(picture[y1:y2, x1:x2], cv2.COLOR_BGR2GRAY)
+    return float((np.abs(cv2.Laplacian(face, cv2.CV_64F)) < 3).mean())
+
+
+def files(**contents: bytes) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "mimeType": "image/jpeg", "buffer": content}
+        for name, content in contents.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
+        yield page
+
+
+def open_photos(browser: Any, server: Server, **options: Any) -> Any:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{server.url}/photo")
+    return page
+
+
+def fetch(page: Any, name: str) -> bytes:
+    """Download the file of a name, and give its content."""
+    with page.expect_download() as download:
+        page.locator(f".st-key-{name.replace('.', '-')} button").click()
+    assert download.value.suggested_filename == name
+    return Path(download.value.path()).read_bytes()
+
+
+def decode(content: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(server: Server) -> None:
+    both = np.hstack([portrait("astronaut"), cv2.resize(portrait("hopper"), (512, 512))])
+    with chromium(*browser_arguments(None)) as browser:
+        page = open_photos(browser, server)
+        page.locator("input[type=file]").set_input_files(
+            files(**{UGLY: jpeg(portrait("astronaut")), "two.png": jpeg(both), "a.jpg": b"hello"})
+        )
+        page.get_by_role("heading", name=UGLY, exact=True).wait_for()
+        page.get_by_text("a.jpg is no picture").wait_for()
+        captions = page.locator(".fer-face caption")
+        captions.nth(2).wait_for()
+        assert captions.nth(0).inner_text().startswith("happy")
+        assert captions.nth(1).inner_text().startswith("Face 1 from the left: happy")
+        assert captions.nth(2).inner_text().startswith("Face 2 from the left: ")
+
+        annotated = decode(fetch(page, "photo-1.jpg"))
+        assert annotated.shape == portrait("astronaut").shape
+        happy = EXPRESSIONS[3].color
+        color = [int(happy[at : at + 2], 16) for at in (5, 3, 1)]
+        assert (np.abs(annotated.astype(int) - color).max(axis=2) < 24).sum() > 500
+
+        rows = list(csv.DictReader(io.StringIO(fetch(page, "faces.csv").decode())))
+        assert list(rows[0]) == list(COLUMNS)
+        assert [row["source"] for row in rows] == [UGLY, "two.png", "two.png"]
+        assert float(rows[1]["x1"]) < float(rows[2]["x1"])
+
+        shown = page.get_by_test_id("stImage").locator("img").first
+        before = shown.get_attribute("src")
+        page.get_by_text("Blurred", exact=True).click()
+        page.wait_for_function(
+            "([image, before]) => image.getAttribute('src') !== before",
+            arg=[shown.element_handle(), before],
+        )
+        with zipfile.ZipFile(io.BytesIO(fetch(page, "photos.zip"))) as archive:
+            assert archive.namelist() == ["photo-1.jpg", "photo-2.jpg"]
+            blurred = decode(archive.read("photo-1.jpg"))
+        assert smoothness(blurred, "astronaut") > 2 * smoothness(annotated, "astronaut")
+
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.get_by_role("link", name="Video").click()
+        page.get_by_text("10 minutes").wait_for()
+        page.get_by_role("link", name="Photo").click()
+        page.get_by_role("heading", name="two.png").wait_for()  # still there
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("heading", name="two.png").wait_for(state="hidden")
+        assert page.get_by_test_id("stImage").count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_photo_is_taken_with_the_camera(server: Server, tmp_path: Path) -> None:
+    film = write_camera_film(tmp_path / "astronaut.y4m")
+    with chromium(*browser_arguments(film)) as browser:
+        page = open_photos(browser, server)
+        page.get_by_text("Camera", exact=True).click()
+        page.get_by_role("button", name="Take Photo").click()
+        page.locator(".fer-face caption", has_text="happy").wait_for()
+        assert min(decode(fetch(page, "photo-1.jpg")).shape[:2]) >= 480
+
+
+# Without a browser
+
+
+def photo_page() -> None:
+    from fer.web import photo
+
+    photo.show()
+
+
+def read(*uploads: tuple[str, bytes]) -> AppTest:
+    page = AppTest.from_function(photo_page, default_timeout=60).run()
+    for name, content in uploads:
+        page.file_uploader[0].upload(name, content)
+    page.run()
+    assert not page.exception
+    return page
+
+
+BAD = {
+    "empty.jpg": (b"", "no picture"),
+    "text.jpg": (b"hello\n", "no picture"),
+    "cut.jpg": (jpeg(portrait("astronaut"))[:5000], "cannot be read"),
+    "claim.png": (claim(60_000), "too large"),
+    "pixels.png": (claim(8_000), "50 million pixels at most"),
+    "heavy.jpg": (jpeg(portrait("astronaut")) + bytes(21 * 2**20), "20 MB at most"),
+}
+
+
+def test_bad_files_are_refused_in_a_sentence_each_and_do_not_spoil_the_others() -> None:
+    page = read(*((name, content) for name, (content, _) in BAD.items()), ("ok.jpg", turned()))
+    assert len(page.error) == len(BAD)
+    for error, (name, (_, words)) in zip(page.error, BAD.items(), strict=True):
+        assert error.value.startswith(plain(name)) and words in error.value
+    assert [heading.value for heading in page.subheader] == [r"ok\.jpg"]
+    [photo] = page.session_state["photos"]
+    assert photo.detections.data["class_name"].tolist() == ["happy"]
+    kept = sorted(path.name for path in page.session_state["visit"].folder.iterdir())
+    assert kept == ["photo-7", "photo-7-plain-0.jpg"]
+
+
+KINDS = {
+    "animated.gif": encoded(
+        photograph(), "GIF", save_all=True, append_images=[photograph().rotate(90)]
+    ),
+    "cmyk.jpg": encoded(photograph().convert("CMYK"), "JPEG"),
+    "deep.png": cv2.imencode(".png", portrait("astronaut").astype(np.uint16) * 257)[1].tobytes(),
+    "turned.jpg": turned(),
+    "clear.png": encoded(photograph().convert("RGBA"), "PNG"),
+}
+
+
+def test_every_kind_of_picture_is_read() -> None:
+    page = read(*KINDS.items())
+    assert not page.error
+    shown = [photo.detections.data["class_name"].tolist() for photo in page.session_state["photos"]]
+    assert shown == [["happy"]] * len(KINDS)
+
+
+def test_only_so_many_photos_are_taken() -> None:
+    page = read(*((f"{number}.jpg", turned()) for number in range(MAX_PHOTOS + 2)))
+    assert len(page.session_state["photos"]) == MAX_PHOTOS
+    assert [error.value.split(" ")[0] for error in page.error] == [r"10\.jpg", r"11\.jpg"]
+    page.button[0].click().run()
+    assert not page.subheader and not page.error
+    assert list(page.session_state["visit"].folder.iterdir()) == []
+
+
+def test_a_photo_without_a_face_says_so_and_keeps_the_last_face() -> None:
+    page = read(("face.jpg", jpeg(cv2.resize(portrait("astronaut"), (2048, 2048)))))
+    face = page.session_state["visit"].last_face
+    assert max(face.frame.shape) == 1280  # made small enough to be kept
+    x1, y1, x2, y2 = face.box.round().astype(int)
+    assert 100 < x2 - x1 == y2 - y1 < 1280
+    page.file_uploader[0].upload("grey.jpg", jpeg(np.full((99, 99, 3), 99, np.uint8)))
+    page.run()
+    assert [info.value for info in page.info] == [NO_FACE]
+    assert page.session_state["visit"].last_face is face
+
+
+def test_the_sample_is_read_without_an_upload() -> None:
+    page = AppTest.from_function(photo_page, default_timeout=60).run()
+    page.segmented_control[0].set_value("Sample").run()
+    page.button[0].click().run()
+    names = [plain(path.name) for path in SAMPLE_PHOTOS]
+    assert [heading.value for heading in page.subheader] == names
+    assert all(path.exists() for path in SAMPLE_PHOTOS)

@@ -1,0 +1,142 @@
+"""What the server keeps of a visitor, seen from outside: the folders of a real server."""
+
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.streamlit_server import Server, browser_arguments, running_page
+from tests.test_streamlit_app import PATIENCE_MS, chromium
+
+TTL_S = 8
+"""For how long the server keeps a session whose browser has left; 120 by default."""
+
+KEEP_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...all) { super(...all); sockets.push(this); }
+};"""
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """The server's folder for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def server_in(temporary: Path, log: Path) -> Iterator[Server]:
+    log.parent.mkdir()
+    seconds = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": str(TTL_S)}
+    with running_page(log, environment={"TMPDIR": str(temporary), **seconds}) as server:
+        yield server
+
+
+def visits(temporary: Path) -> list[Path]:
+    return sorted(temporary.glob("fer-visit-*"))
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.1)
+
+
+def kept_in_memory(server: Server) -> int:
+    """Bytes of uploads and pictures that Streamlit holds, by its own count."""
+    with urllib.request.urlopen(f"{server.url}/_stcore/metrics") as answer:
+        metrics = answer.read().decode()
+    kinds = ("UploadedFileManager", "st_memory_media_file_storage")
+    lines = [line for line in metrics.splitlines() if any(kind in line for kind in kinds)]
+    return sum(int(re.split(r"\s+", line)[1]) for line in lines)
+
+
+def read_sample(browser: Any, server: Server) -> Any:
+    """A tab in which the sample's photographs were read."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{server.url}/photo")
+    page.get_by_text("Sample", exact=True).click()
+    page.get_by_role("button", name="Read two portraits").click()
+    page.get_by_role("img", name="hopper").wait_for()
+    return page
+
+
+def test_a_visit_outlives_a_short_absence_and_leaves_nothing_behind(
+    temporary: Path, tmp_path: Path
+) -> None:
+    with (
+        server_in(temporary, tmp_path / "a" / "log.txt") as server,
+        chromium(*browser_arguments(None)) as browser,
+    ):
+        page = read_sample(browser, server)
+        [visit] = visits(temporary)
+        assert len(list(visit.iterdir())) == 2
+        assert kept_in_memory(server) > 10_000
+
+        page.reload()  # begins another visit; the first ends like any other
+        page.get_by_text("Sample", exact=True).wait_for()
+        wait_for(lambda: len(visits(temporary)) == 2, "second visit")
+        wait_for(lambda: visit not in visits(temporary), "end of the first visit")
+
+        [second] = visits(temporary)
+        time.sleep(TTL_S)  # a visitor who does nothing is still there
+        assert visits(temporary) == [second]
+        page.close()
+        wait_for(lambda: not visits(temporary), "end of the visit", 2 * TTL_S)
+        wait_for(lambda: kept_in_memory(server) == 0, "end of the session")
+
+
+def test_a_lost_connection_that_comes_back_finds_the_visit_as_it_was(
+    temporary: Path, tmp_path: Path
+) -> None:
+    with (
+        server_in(temporary, tmp_path / "a" / "log.txt") as server,
+        chromium(*browser_arguments(None)) as browser,
+    ):
+        context = browser.new_context()
+        context.add_init_script(KEEP_SOCKETS)
+        page = read_sample(context, server)
+        [visit] = visits(temporary)
+        with page.expect_websocket():
+            page.evaluate("sockets.at(-1).close()")
+        page.get_by_text("Blurred", exact=True).click()
+        wait_for(lambda: any("blur" in path.name for path in visit.iterdir()), "blurred picture")
+        assert visits(temporary) == [visit]
+
+
+def test_a_server_that_ends_deletes_all_and_one_that_was_killed_is_tidied_up_after(
+    temporary: Path, tmp_path: Path
+) -> None:
+    with chromium(*browser_arguments(None)) as browser:
+        with server_in(temporary, tmp_path / "a" / "log.txt") as server:
+            read_sample(browser, server)
+            os.kill(server.pid, signal.SIGKILL)
+        [left] = visits(temporary)
+        fresh, linked = temporary / "fer-visit-fresh", temporary / "fer-visit-link"
+        fresh.mkdir()
+        linked.symlink_to(tmp_path)
+        for old in (left, linked):
+            os.utime(old, (0, 0), follow_symlinks=False)
+        with server_in(temporary, tmp_path / "b" / "log.txt") as server:
+            page = read_sample(browser, server)
+            assert left not in visits(temporary)
+            assert fresh.exists() and (tmp_path / "b").exists()
+            page.get_by_role("link", name="Video").click()
+            page.get_by_role("button", name="Use the sample").click()
+            page.get_by_role("button", name="Read the film").click()
+            page.get_by_role("button", name="Cancel").wait_for()  # and the server ends meanwhile
+        linked.unlink()
+        assert visits(temporary) == [fresh]
