@@ -214,7 +214,8 @@ def test_the_figures_are_those_of_the_card(visit: Visit) -> None:
     worst = min(public["recall"], key=public["recall"].get)
     share = f"labelled **{worst}**, it says {worst} for {100 * public['recall'][worst]:.0f}"
     assert share in text(page)
-    assert "fitted on 1794 faces of PublicTest." in text(page)
+    fitted_on = figures["calibration"]["fitted_on"].split(",")[0]
+    assert f"fitted on {fitted_on}. On faces that nobody has looked at" in text(page)
     assert "Article 5(1)(f)" in text(page)
     assert "An expression is not a feeling." in text(page)
 
