@@ -1,5 +1,7 @@
 """How the visitor wants faces to be shown: one choice for all pages."""
 
+from typing import NamedTuple
+
 import streamlit as st
 
 from fer.annotation import FaceView
@@ -12,12 +14,20 @@ _FACES = {
 }
 
 
-def choose_look() -> tuple[FaceView, bool]:
-    """Draw the switches.
+class Look(NamedTuple):
+    """What is shown.
 
-    Returns:
-        What is shown of faces, and whether what the network sees.
+    Attributes:
+        faces: Of the faces themselves.
+        attention: Whether what the network sees.
     """
+
+    faces: FaceView
+    attention: bool
+
+
+def choose_look() -> Look:
+    """Draw the switches; they keep their positions for the visit."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         faces = st.segmented_control(
             "Faces",
@@ -35,4 +45,4 @@ def choose_look() -> tuple[FaceView, bool]:
             persist_state="session",
             help="A heat map: the warmer, the more that part of the face spoke for its expression.",
         )
-    return FaceView(faces), attention
+    return Look(FaceView(faces), attention)

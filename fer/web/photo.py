@@ -3,7 +3,6 @@
 import io
 import threading
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,16 +14,17 @@ import streamlit as st
 import supervision as sv
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from fer.annotation import ExpressionAnnotator, FaceView, describe
+from fer.annotation import ExpressionAnnotator, describe
+from fer.classification import ExpressionClassifier
 from fer.errors import FerError, SourceError
 from fer.expressions import FaceState
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
 from fer.rows import make_rows, open_rows
 from fer.web.faces import bars_html
-from fer.web.look import choose_look
+from fer.web.look import Look, choose_look
 from fer.web.sample import SAMPLE_PHOTOS
-from fer.web.uploads import asked_for, download, plain, short, take
+from fer.web.uploads import asked_for, download, empty, plain, short, take
 from fer.web.visit import LastFace, Visit, current_visit
 
 MAX_PHOTOS = 10
@@ -35,6 +35,9 @@ MAX_MEGABYTES = 20
 
 MAX_PIXELS = 50_000_000
 """Pixels of the largest picture."""
+
+MAX_SIDE = 30_000
+"""Width and height of the largest picture, in pixels: a JPEG file holds twice as much."""
 
 LIMITS = (
     f"Up to {MAX_PHOTOS} pictures, each of {MAX_PIXELS // 10**6} million pixels "
@@ -75,19 +78,27 @@ def show(model: str | Path | None = None) -> None:
     """
     visit = current_visit()
     photos: list[Photo] = st.session_state.setdefault("photos", [])
+    if not photos:
+        ExpressionClassifier(model)  # a missing model is better told before the upload
     refused: list[str] = st.session_state.setdefault("photos_refused", [])
     new = _ask()
     if new:
-        refused[:] = _read_all(new, photos, visit, model)
-        st.rerun()
+        refused.clear()
+        pipeline = ExpressionPipeline(model, live=False)
+        for file in new:
+            with st.spinner(f"Reading {plain(short(file.name))} …"):
+                try:
+                    photos.append(_read(file, photos, visit, pipeline))
+                except FerError as error:
+                    refused.append(str(error))
+        empty()
     for sentence in refused:
         st.error(plain(sentence))
     if photos:
-        faces, attention = choose_look()
-        copies = [_annotated(photo, faces, attention, visit.folder) for photo in photos]
-        _offer_everything(photos, copies, visit.folder)
-        for photo, copy in zip(photos, copies, strict=True):
-            _show_photo(photo, copy)
+        look = choose_look()
+        _offer_everything(photos, look, visit.folder)
+        for photo in photos:
+            _show_photo(photo, _annotated(photo, look, visit.folder))
 
 
 def _ask() -> list[UploadedFile | Path]:
@@ -113,24 +124,6 @@ def _ask() -> list[UploadedFile | Path]:
     ]
 
 
-def _read_all(
-    files: Iterable[UploadedFile | Path],
-    photos: list[Photo],
-    visit: Visit,
-    model: str | Path | None,
-) -> list[str]:
-    """Add what can be read to the photographs; for the rest say why not."""
-    pipeline = ExpressionPipeline(model, live=False)
-    refused = []
-    for file in files:
-        with st.spinner(f"Reading {plain(short(file.name))} …"):
-            try:
-                photos.append(_read(file, photos, visit, pipeline))
-            except FerError as error:
-                refused.append(str(error))
-    return refused
-
-
 def _read(
     file: UploadedFile | Path, photos: list[Photo], visit: Visit, pipeline: ExpressionPipeline
 ) -> Photo:
@@ -152,6 +145,8 @@ def _read(
             raise SourceError(f"{name} is too large: expected {MAX_MEGABYTES} MB at most.")
         with _ONE_AT_A_TIME:
             picture = read_picture(path, name, MAX_PIXELS)
+            if max(picture.shape) > MAX_SIDE:
+                raise SourceError(f"{name} is too long: expected {MAX_SIDE:,} pixels at most.")
             detections = pipeline(picture)
     except SourceError:
         if path != file:
@@ -173,8 +168,9 @@ def _last_face(picture: npt.NDArray[np.uint8], detections: sv.Detections) -> Las
     return LastFace(np.asarray(small, np.uint8), (box * scale).astype(np.float32))
 
 
-def _annotated(photo: Photo, faces: FaceView, attention: bool, folder: Path) -> Path:
+def _annotated(photo: Photo, look: Look, folder: Path) -> Path:
     """Draw the annotated copy, unless it is there already."""
+    faces, attention = look
     copy = folder / f"photo-{photo.number}-{faces}-{attention:d}.jpg"
     if not copy.exists():
         with _ONE_AT_A_TIME:
@@ -209,12 +205,12 @@ def _faces_html(detections: sv.Detections) -> str:
     return "".join(bars_html(text, scores, faint=dark) for text, scores, dark in rows)
 
 
-def _offer_everything(photos: list[Photo], copies: list[Path], folder: Path) -> None:
+def _offer_everything(photos: list[Photo], look: Look, folder: Path) -> None:
     """Offer the rows, all pictures at once, and a new beginning."""
     with st.container(horizontal=True):
         download("Table of all faces", partial(_csv, photos, folder), "faces.csv", "text/csv")
         if len(photos) > 1:
-            packed = partial(_zip, photos, copies)
+            packed = partial(_zip, photos, look, folder)
             download("All pictures", packed, "photos.zip", "application/zip")
         st.button("Clear", on_click=_clear, args=(folder,))
 
@@ -227,11 +223,11 @@ def _csv(photos: list[Photo], folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def _zip(photos: list[Photo], copies: list[Path]) -> bytes:
+def _zip(photos: list[Photo], look: Look, folder: Path) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for photo, copy in zip(photos, copies, strict=True):
-            archive.write(copy, f"photo-{photo.number}.jpg")
+        for photo in photos:
+            archive.write(_annotated(photo, look, folder), f"photo-{photo.number}.jpg")
     return packed.getvalue()
 
 

@@ -18,7 +18,7 @@ _LONGEST_NAME = 60
 
 
 def asked_for(widget: Callable[..., Any], label: str, **options: Any) -> list[UploadedFile]:
-    """Draw a widget that takes files, which is empty again as soon as they were taken with `take`.
+    """Draw a widget that takes files.
 
     Args:
         widget: `st.file_uploader` or `st.camera_input`.
@@ -26,7 +26,7 @@ def asked_for(widget: Callable[..., Any], label: str, **options: Any) -> list[Up
         **options: What else it takes.
 
     Returns:
-        What arrived since.
+        What arrived, until each is taken with `take`, or all are by `empty`.
     """
     turn = st.session_state.setdefault("uploads", 0)
     files = widget(label, key=f"{widget.__name__}-{turn}", **options)
@@ -37,13 +37,12 @@ def take(upload: UploadedFile, path: Path) -> None:
     """Move a file from Streamlit's memory to a place of our own.
 
     Args:
-        upload: What `asked_for` gave; once all were taken, run the script anew.
+        upload: One of those that `asked_for` gave.
         path: Where it is to be.
 
     Raises:
         OutputError: There is no room for it.
     """
-    st.session_state["uploads"] += 1
     try:
         path.write_bytes(upload.getbuffer())
     except OSError as error:
@@ -54,6 +53,12 @@ def take(upload: UploadedFile, path: Path) -> None:
         manager = runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
         if context and isinstance(manager, MemoryUploadedFileManager):
             manager.remove_file(context.session_id, upload.file_id)
+
+
+def empty() -> None:
+    """Have the widget of `asked_for` empty when the script runs anew, which it does at once."""
+    st.session_state["uploads"] += 1
+    st.rerun()
 
 
 def download(label: str, data: Callable[[], bytes], name: str, kind: str) -> None:

@@ -16,7 +16,7 @@ from fer.web.charts import follow_film
 from fer.web.faces import bars_html
 from fer.web.look import choose_look
 from fer.web.sample import SAMPLE_VIDEO
-from fer.web.uploads import asked_for, download, plain, short, take
+from fer.web.uploads import asked_for, download, empty, plain, short, take
 from fer.web.visit import Visit, current_visit
 from fer.web.work import FilmWork
 
@@ -63,7 +63,7 @@ def show(model: str | Path | None = None) -> None:
     visit = current_visit()
     film: Film | None = st.session_state.get("film")
     work: FilmWork | None = st.session_state.get("film_work")
-    if film is None:
+    if film is None or not film.path.exists():
         ExpressionClassifier(model)  # a missing model is better told before the upload
         _ask(visit)
         return
@@ -131,7 +131,7 @@ def _ask(visit: Visit) -> None:
         except FerError as error:
             st.session_state["film_refused"] = str(error)
             _delete_files(visit)
-        st.rerun()
+        empty()
     if refused := st.session_state.get("film_refused"):
         st.error(plain(refused))
 
