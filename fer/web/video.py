@@ -174,7 +174,8 @@ def _follow(film: Film, work: FilmWork) -> None:
         st.progress(work.share, read + left)
     st.caption("You may look at the other pages meanwhile: the work goes on.")
     if st.button("Cancel"):
-        work.cancel()
+        with st.spinner("Finishing what was read …"):
+            work.cancel()
         st.rerun()
 
 
@@ -186,6 +187,7 @@ def _show_result(film: Film, work: FilmWork) -> None:
         pictures, words = st.columns([3, 2], gap="medium")
         with pictures:
             st.video(str(copy))
+            st.caption("The mean of all faces; the line goes with the film, and moves it.")
             follow_film(work.timeline.columns(), work.summary.end_s)
         with words:
             st.html(_summary_html(work))
