@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import cv2
@@ -11,9 +12,14 @@ import supervision as sv
 
 from fer.avatars import UNKNOWN, load_avatar, paste
 from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, FaceState
+from fer.preprocessing import BOX_MARGIN
 
 _PALETTE = sv.ColorPalette.from_hex([expression.color for expression in EXPRESSIONS])
-_REASONS = {FaceState.DARK: "too dark", FaceState.SMALL: "too small"}
+_REASONS = {
+    FaceState.DARK: "too dark",
+    FaceState.SMALL: "too small or too far",
+    FaceState.TURNED: "turned away",
+}
 
 # In sides of the box round a face, which ends at the brows and the chin.
 _HEAD_SIDE = 1.9  # of a square round the whole head
@@ -22,6 +28,8 @@ _BESIDE_SIDE = 0.7  # of the avatar beside a face
 _BESIDE_GAP = 0.1
 
 _SQUARES = 6  # across a hidden head, so about three across its face
+
+_HEAT_SHARE = 0.7  # of the colours, where the attention is highest
 
 Boxes = npt.NDArray[np.number[Any]]
 
@@ -52,11 +60,20 @@ class ExpressionAnnotator:
         frame_height: Height of the frames in pixels; lines and letters are
             sized for it.
         faces: Whether the faces are shown, hidden or joined by an avatar.
+        attention: Lay a heat map over each face that is read: where the network
+            sees what it names, if the model tells. An avatar in a face's place
+            gets none.
     """
 
-    def __init__(self, frame_height: int = 480, faces: FaceView = FaceView.PLAIN) -> None:
+    def __init__(
+        self,
+        frame_height: int = 480,
+        faces: FaceView = FaceView.PLAIN,
+        attention: bool = False,
+    ) -> None:
         scale = max(frame_height, 240) / 480
         self._faces = FaceView(faces)
+        self._attention = attention
         self._box = sv.BoxAnnotator(color=_PALETTE, thickness=max(1, round(2 * scale)))
         self._label = sv.LabelAnnotator(
             color=_PALETTE,
@@ -88,7 +105,9 @@ class ExpressionAnnotator:
         else:
             if self._faces == FaceView.BLUR:
                 _pixelate(scene, _heads(detections.xyxy))
-            elif self._faces == FaceView.BESIDE:
+            if self._attention:
+                _draw_attention(scene, detections)
+            if self._faces == FaceView.BESIDE:
                 _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
             self._box.annotate(scene, detections)
         self._label.annotate(scene, detections, labels=describe(detections))
@@ -106,13 +125,13 @@ def describe(detections: sv.Detections) -> list[str]:
     """
     texts = []
     for row, state in enumerate(detections.data["state"]):
-        scores = detections.data["scores"][row]
-        first, second = np.argsort(scores)[:-3:-1]
+        name, scores = detections.data["class_name"][row], detections.data["scores"][row]
+        named = EXPRESSION_NAMES.index(name)
         if state == FaceState.UNSURE:
-            texts.append(f"unsure: {EXPRESSION_NAMES[first]} or {EXPRESSION_NAMES[second]}")
+            other = EXPRESSION_NAMES[next(i for i in np.argsort(-scores) if i != named)]
+            texts.append(f"unsure: {name} or {other}")
         else:
-            certain = f"{EXPRESSION_NAMES[first]} {scores[first]:.0%}".replace("%", " %")
-            texts.append(_REASONS.get(state, certain))
+            texts.append(_REASONS.get(state, f"{name} {round(100 * scores[named])} %"))
     return texts
 
 
@@ -127,6 +146,34 @@ def choose_avatars(detections: sv.Detections) -> list[str]:
     """
     told = detections.data["state"] == FaceState.OK
     return [str(name) for name in np.where(told, detections.data["class_name"], UNKNOWN)]
+
+
+def _draw_attention(scene: npt.NDArray[np.uint8], detections: sv.Detections) -> None:
+    """Lay each face's heat map over its crop, as far as that lies in its box."""
+    for box, attention in zip(detections.xyxy, detections.data["attention"], strict=True):
+        side = round(float((box[2:] - box[:2]).max()))
+        if not attention.any() or side < 1:
+            continue
+        corner = ((box[:2] + box[2:] - side) / 2).round().astype(int)
+        scale = len(attention) / (BOX_MARGIN * side)
+        shift = len(attention) / 2 - scale * side / 2 + scale / 2 - 0.5  # between pixels' middles
+        heat = cv2.warpAffine(
+            (255 * attention).astype(np.uint8),
+            np.array([[scale, 0, shift], [0, scale, shift]]),
+            (side, side),
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        paste(scene, _heat_colors()[heat], (int(corner[0]), int(corner[1])))
+
+
+@cache
+def _heat_colors() -> npt.NDArray[np.uint8]:
+    """Colours for 0 to 255, clearer the lower: BGRA, multiplied by the opacity for `paste`."""
+    heat = np.arange(256, dtype=np.uint8)
+    opacity = _HEAT_SHARE * heat[:, np.newaxis]
+    colors = cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO)[:, 0] * (opacity / 255)
+    return np.hstack([colors, opacity]).astype(np.uint8)
 
 
 def _heads(boxes: Boxes) -> Boxes:

@@ -8,10 +8,14 @@ import numpy.typing as npt
 
 from fer.card import LITERT_FILE, ModelCard, load_card, verify
 from fer.errors import ModelError
+from fer.expressions import EXPRESSION_NAMES
 from fer.preprocessing import network_input
 
 MODEL_VARIABLE = "FER_MODEL"
 """Environment variable that names another model than the shipped one."""
+
+MAPS_SHAPE = (6, 6, len(EXPRESSION_NAMES))
+"""Of the class activation maps of a face: places down, places across, class ids."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = (_PACKAGE / "_model", _PACKAGE.parent / "model")
@@ -83,11 +87,48 @@ class ExpressionClassifier:
         Raises:
             ValueError: Another dtype or shape.
         """
+        return self.read(faces)[0]
+
+    def read(
+        self, faces: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Score faces, and say which part of each speaks for which class, in one run.
+
+        Args:
+            faces: As a call takes them.
+
+        Returns:
+            The scores of a call, and class activation maps, float32 of shape
+            (n, 6, 6, 7): by how much each place adds to each class's logit.
+            They are zeros where the network has no such output.
+
+        Raises:
+            ValueError: Another dtype or shape.
+        """
         inputs = network_input(faces)
+        maps = np.zeros((len(inputs), *MAPS_SHAPE), np.float32)
         if len(inputs) == 0:
-            return np.empty((0, len(self.card.labels)), np.float32)
-        logits = self._run(**{self._input: inputs})["logits"]
-        return calibrated(logits, self.card)
+            return np.empty((0, len(self.card.labels)), np.float32), maps
+        outputs = self._run(**{self._input: inputs})
+        return calibrated(outputs["logits"], self.card), outputs.get("attention", maps)
+
+
+def attend(
+    maps: npt.NDArray[np.floating], class_id: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
+    """Say where the network sees what it named (class activation maps, arXiv:1512.04150).
+
+    Args:
+        maps: Of `ExpressionClassifier.read`, shape (n, 6, 6, 7).
+        class_id: The class named for each face, shape (n,).
+
+    Returns:
+        float32 of shape (n, 6, 6): the part of the class's map that speaks for
+        it, divided by its maximum, so 0 to 1; zeros where nothing does.
+    """
+    speaking = np.maximum(maps[np.arange(len(maps)), ..., class_id], 0)
+    most = speaking.max(axis=(1, 2), keepdims=True, initial=0)
+    return np.asarray(speaking / np.where(most > 0, most, 1), np.float32)
 
 
 def calibrated(logits: npt.NDArray[np.floating], card: ModelCard) -> npt.NDArray[np.float32]:

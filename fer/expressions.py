@@ -38,3 +38,4 @@ class FaceState(StrEnum):
     UNSURE = "unsure"
     DARK = "dark"
     SMALL = "small"
+    TURNED = "turned"

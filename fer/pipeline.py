@@ -8,17 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from fer.classification import ExpressionClassifier
+from fer.classification import MAPS_SHAPE, ExpressionClassifier, attend
 from fer.detection import HaarFaceDetector
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.preprocessing import crop_faces, validate_frame
-from fer.tracking import FaceTracker, ScoreSmoother
+from fer.smoothing import LabelHolder, ScoreSmoother
+from fer.tracking import FaceTracker, take_looks
 
 UNSURE_BELOW = 0.4
 """Probability under which a label is not said for sure."""
 
 DARK_BELOW = 40.0
 """Mean grey level of a face, of 255, under which it is too dark."""
+
+DARK_FRAME_BELOW = 25.0
+"""Median grey level of a frame, of 255, under which a face may be there and not be found."""
 
 SMALL_BELOW = 40.0
 """Side of a face, in pixels, under which there is less to see than the network knows."""
@@ -27,7 +31,9 @@ FULL_SEARCH_S = 0.5
 """Seconds between two searches of the whole frame while every known face is found again."""
 
 EMPTY_SEARCH_S = 0.1
-"""Seconds between two searches of the whole frame while there is no face."""
+"""Seconds between two searches of the whole frame while there is no face, or one left just now."""
+
+_ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
 
 
 class ExpressionPipeline:
@@ -69,6 +75,7 @@ class ExpressionPipeline:
         """Forget the faces seen so far: another stream begins."""
         self.tracker = FaceTracker()
         self.smoother = ScoreSmoother()
+        self.holder = LabelHolder()
         self._searched_s = self._seen_s = -math.inf
 
     def __call__(self, frame: npt.NDArray[np.uint8], time_s: float | None = None) -> sv.Detections:
@@ -85,8 +92,12 @@ class ExpressionPipeline:
             while the face is in view (−1 at first sight, None if not live);
             `class_id`, index into `fer.EXPRESSIONS`; `confidence`, the
             probability of that class; and in `data`: ``class_name``, ``scores``
-            (float32, n×7) and ``state`` (a `FaceState`). The keys are there
-            even when there is no face.
+            (float32, n×7), ``state`` (a `FaceState`) and ``attention`` (float32,
+            n×6×6, as `fer.classification.attend` makes it; zeros while the face
+            is not read, or where the network has none). The keys are there even
+            when there is no face. A live label stays until another one has won
+            for a moment (`fer.smoothing`), so that it need not be the likeliest
+            of this frame.
 
         Raises:
             ValueError: Another dtype or shape, or no pixels.
@@ -95,15 +106,21 @@ class ExpressionPipeline:
         if not self._live:
             faces = self.detector(frame)
             crops = crop_faces(frame, faces.xyxy)
-            return _described(faces, crops, self.classifier(crops))
+            scores, maps = self.classifier.read(crops)
+            return _described(faces, crops, scores.argmax(axis=1), scores, maps)
         time_s = time.monotonic() if time_s is None else time_s
         if time_s < self._seen_s:  # a film begins again
             self.reset()
         self._seen_s = time_s
         faces = self._follow(frame, time_s)
+        ids, read = np.asarray(faces.tracker_id), faces.data["read"]
         crops = crop_faces(frame, faces.xyxy)
-        scores = self.smoother(self.classifier(crops), np.asarray(faces.tracker_id), time_s)
-        return _described(faces, crops, scores)
+        scores = np.full((len(faces), len(EXPRESSION_NAMES)), np.nan, np.float32)
+        maps = np.zeros((len(faces), *MAPS_SHAPE), np.float32)
+        scores[read], maps[read] = self.classifier.read(crops[read])
+        scores = self.smoother(scores, ids, time_s)
+        labels = self.holder(scores, ids, time_s)
+        return _described(faces, crops, labels, scores, maps)
 
     def _follow(self, frame: npt.NDArray[np.uint8], time_s: float) -> sv.Detections:
         """Look where the faces were, and through the whole frame only when that is due.
@@ -111,43 +128,81 @@ class ExpressionPipeline:
         It is due after a while, and at once if a face was not found again.
         """
         known = self.tracker.known
-        age_s = time_s - self._searched_s
-        if self._search_always:
-            pass
-        elif len(known) and age_s < FULL_SEARCH_S:
-            found = self.detector.near(frame, known)
-            if len(found) == len(known):
-                return self.tracker(found, time_s)
-        elif age_s < EMPTY_SEARCH_S:
-            return sv.Detections(np.empty((0, 4), np.float32), tracker_id=np.empty(0, int))
+        calm = len(known) and not self.tracker.misses
+        due = time_s - self._searched_s >= (FULL_SEARCH_S if calm else EMPTY_SEARCH_S)
+        if not (due or self._search_always):
+            front, turned = self._search(frame, self.detector.near(frame, known))
+            if len(front) + len(turned) >= len(known):
+                return self._track(frame, front, turned, time_s)
         self._searched_s = time_s
-        return self.tracker(self.detector(frame), time_s)
+        return self._track(frame, *self._search(frame, self.detector(frame)), time_s)
+
+    def _search(
+        self, frame: npt.NDArray[np.uint8], front: sv.Detections
+    ) -> tuple[sv.Detections, sv.Detections]:
+        """Look for the known faces that are not seen from the front, whether they have turned."""
+        known = self.tracker.known
+        if len(known) and len(front):
+            apart = sv.box_iou_batch(known, front.xyxy).max(axis=1) < _ELSEWHERE_IOU
+            known = known[apart]
+        return front, self.detector.turned(frame, known)
+
+    def _track(
+        self,
+        frame: npt.NDArray[np.uint8],
+        front: sv.Detections,
+        turned: sv.Detections,
+        time_s: float,
+    ) -> sv.Detections:
+        looks = take_looks(crop_faces(frame, front.xyxy))
+        nothing = np.full((len(turned), looks.shape[1]), np.nan, np.float32)
+        boxes = np.vstack([front.xyxy, turned.xyxy])
+        return self.tracker(sv.Detections(boxes), np.vstack([looks, nothing]), time_s)
+
+
+def is_too_dark(frame: npt.NDArray[np.uint8]) -> bool:
+    """Whether a frame in which no face was found is too dark to find one.
+
+    Args:
+        frame: BGR image, uint8 of shape (H, W, 3).
+
+    Raises:
+        ValueError: Another dtype or shape, or no pixels.
+    """
+    validate_frame(frame)
+    # The median: a lamp or a screen lights no face that is turned away from it.
+    return bool(np.median(frame[::8, ::8].mean(axis=2)) < DARK_FRAME_BELOW)
 
 
 def _described(
-    faces: sv.Detections, crops: npt.NDArray[np.uint8], scores: npt.NDArray[np.float32]
+    faces: sv.Detections,
+    crops: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int_],
+    scores: npt.NDArray[np.float32],
+    maps: npt.NDArray[np.float32],
 ) -> sv.Detections:
     """Add to the boxes what the scores say: the one place that knows the schema of `data`."""
-    class_id = scores.argmax(axis=1)
-    confidence = scores.max(axis=1, initial=0)
+    confidence = scores[np.arange(len(labels)), labels]
     sides = (faces.xyxy[:, 2:] - faces.xyxy[:, :2]).max(axis=1, initial=0)
     state = np.select(
         [
+            np.asarray(faces.data.get("turned", np.zeros(len(faces))), bool),
             sides < SMALL_BELOW,
             crops.mean(axis=(1, 2)) < DARK_BELOW,
             confidence < UNSURE_BELOW,
         ],
-        [FaceState.SMALL, FaceState.DARK, FaceState.UNSURE],
+        [FaceState.TURNED, FaceState.SMALL, FaceState.DARK, FaceState.UNSURE],
         FaceState.OK,
     )
     return sv.Detections(
         xyxy=faces.xyxy,
         confidence=confidence,
-        class_id=class_id,
+        class_id=labels,
         tracker_id=faces.tracker_id,
         data={
-            "class_name": np.array(EXPRESSION_NAMES)[class_id],
+            "class_name": np.array(EXPRESSION_NAMES)[labels],
             "scores": scores,
             "state": state,
+            "attention": attend(maps, labels),
         },
     )

@@ -38,8 +38,10 @@ COLUMNS: dict[str, type] = {
 - ``face``: in a video the id that a face keeps while it is in view (−1 at
   first sight); in a photograph its number, from 0.
 - ``x1``, ``y1``, ``x2``, ``y2``: the box round it, in pixels of the upright frame.
-- ``expression``: the likeliest; ``confidence``: its probability, which is also
-  in the last seven columns, one for each of `fer.EXPRESSIONS`.
+- ``expression``: the one that is shown; ``confidence``: its probability, which
+  is also in the last seven columns, one for each of `fer.EXPRESSIONS`. In a
+  video it stays until another one has won for a moment, so that for that moment
+  it is not the likeliest.
 - ``state``: whether the label can be relied on, a `fer.FaceState`.
 
 A frame without a face is one row whose columns from ``face`` on are empty; a
@@ -77,9 +79,10 @@ def make_rows(
         x1, y1, x2, y2 = (round(float(value), 1) for value in detections.xyxy[row])
         scores = [round(float(score), 4) for score in detections.data["scores"][row]]
         found = {"face": int(face), "x1": x1, "y1": y1, "x2": x2, "y2": y2}
+        name = str(detections.data["class_name"][row])
         read = {
-            "expression": str(detections.data["class_name"][row]),
-            "confidence": max(scores),
+            "expression": name,
+            "confidence": scores[EXPRESSION_NAMES.index(name)],
             "state": str(detections.data["state"][row]),
         }
         rows.append(common | found | read | dict(zip(EXPRESSION_NAMES, scores, strict=True)))

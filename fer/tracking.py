@@ -1,4 +1,4 @@
-"""Whose face is it, and what did it show over the last moments?"""
+"""Whose face is it?"""
 
 import math
 
@@ -10,15 +10,78 @@ from trackers import OCSORTTracker
 HOLD_S = 0.25
 """Seconds for which a face stays where it was seen last when a search misses it."""
 
-UNKNOWN_ID = -1
-"""The tracker's id for a face that it does not know yet."""
+TURNED_HOLD_S = 0.5
+"""The same for a face that is turned away, which is missed more often."""
 
-_FORGET_S = 2.0
+FORGET_S = 5.0
+"""Seconds after which a face that is seen no more is forgotten."""
+
+WAIT_S = 0.5
+"""Seconds for which a newcomer waits for an id while a known face is out of view: it may be that
+one, still half hidden."""
+
+UNKNOWN_ID = -1
+"""The id of a face that is not known yet."""
+
+SAME_LOOK = 0.8
+"""Likeness from which on a face is one that was lost."""
+
+SAME_TRACK = 0.5
+"""Likeness that is enough where the motion says so too."""
+
+_TRACK_WEIGHT = 0.2  # of the motion, where two faces compete
+_LOOK_S = 2.0  # seconds after which an old look still counts 37 %
 _SAME_PLACE_IOU = 0.1
+_BLOCKS = 8  # of a look, across and down
+
+Floats = npt.NDArray[np.float32]
+
+
+def take_looks(crops: npt.NDArray[np.uint8]) -> Floats:
+    """Say what tells faces apart: their coarse light and shadow, however strong the light.
+
+    Args:
+        crops: Grey faces, uint8 of shape (n, 48, 48).
+
+    Returns:
+        Vectors of length 1, float32 of shape (n, 64). The product of two is
+        the likeness of their faces, −1 to 1.
+    """
+    size = crops.shape[1] // _BLOCKS
+    blocks = crops.reshape(-1, _BLOCKS, size, _BLOCKS, size).mean(axis=(2, 4), dtype=np.float32)
+    looks = blocks.reshape(-1, _BLOCKS**2)
+    return _unit(looks - looks.mean(axis=1, keepdims=True))
+
+
+class _Face:
+    """What is remembered of a face."""
+
+    box: Floats
+    track: int
+    seen_s: float
+
+    def __init__(self, look: Floats, time_s: float) -> None:
+        self.look, self.learned_s, self.front_s = look, time_s, time_s
+
+    def see(self, box: Floats, track: int, look: Floats, time_s: float) -> None:
+        self.box, self.track, self.seen_s = box, track, time_s
+        if not np.isnan(look).any():
+            self.front_s = time_s
+        if self.look @ look >= SAME_LOOK:  # not from a hand, or from who passes in front
+            old = math.exp((self.learned_s - time_s) / _LOOK_S)
+            self.look, self.learned_s = _unit(old * self.look + (1 - old) * look), time_s
+
+    def in_view(self, time_s: float) -> bool:
+        hold_s = HOLD_S if self.seen_s == self.front_s else TURNED_HOLD_S
+        return time_s - self.seen_s <= hold_s
 
 
 class FaceTracker:
-    """Gives the faces of a stream ids that last (OC-SORT, Cao et al. 2023, arXiv:2203.14360).
+    """Gives the faces of a stream ids that last.
+
+    OC-SORT (Cao et al. 2023, arXiv:2203.14360) follows them by their motion.
+    What they look like decides where motion cannot: when two meet, and when
+    one comes back within `FORGET_S`.
 
     A cascade misses a face now and then for a frame or two. Such a face is
     carried on where it was for `HOLD_S`, so that its frame does not blink.
@@ -26,81 +89,120 @@ class FaceTracker:
     Attributes:
         known: Where the faces of the last call are: `xyxy` in pixels, float32
             of shape (n, 4).
+        misses: Whether a face is remembered that is not among them.
     """
 
     def __init__(self) -> None:
         self._tracker = OCSORTTracker(minimum_consecutive_frames=1)
-        self._last: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
+        self._faces: dict[int, _Face] = {}
+        self._new: dict[int, float] = {}  # since when a track belongs to no face
+        self._count = 0
         self.known = np.empty((0, 4), np.float32)
+        self.misses = False
 
-    def __call__(self, detections: sv.Detections, time_s: float) -> sv.Detections:
+    def __call__(self, found: sv.Detections, looks: Floats, time_s: float) -> sv.Detections:
         """Follow the faces.
 
         Args:
-            detections: What a search found; only `xyxy` is used.
+            found: What a search found; only `xyxy` is used.
+            looks: What `take_looks` says of them, shape (n, 64); a row of NaN
+                is a face that is turned away.
             time_s: Time of the frame in seconds. It must not run backwards.
 
         Returns:
-            Detections with `xyxy` and `tracker_id` (`UNKNOWN_ID` at first sight).
+            Detections with `xyxy`, `tracker_id` (`UNKNOWN_ID` at first sight)
+            and, as bool in `data`, ``read``: the face was found now and from
+            the front; ``turned``: it is turned away.
         """
-        found = self._tracker.update(sv.Detections(xyxy=detections.xyxy), timestamp=time_s)
-        xyxy, ids = found.xyxy.astype(np.float32), np.asarray(found.tracker_id, int)
-        seen_now = {
-            face: (time_s, box)
-            for face, box in zip(ids.tolist(), xyxy, strict=True)
-            if face != UNKNOWN_ID
-        }
-        self._last = {
-            face: (seen, box)
-            for face, (seen, box) in self._last.items()
-            if time_s - seen <= HOLD_S and face not in ids
-        }
-        for face, (_, box) in self._last.items():
-            overlaps = sv.box_iou_batch(box[np.newaxis], xyxy) if len(xyxy) else np.zeros(1)
-            if overlaps.max() < _SAME_PLACE_IOU:
-                xyxy, ids = np.vstack([xyxy, box]), np.append(ids, face)
-        self._last |= seen_now
-        self.known = xyxy
-        return sv.Detections(xyxy=xyxy, tracker_id=ids)
-
-
-class ScoreSmoother:
-    """Averages the scores of each face over the last moments, apart from all others.
-
-    The average is exponential in time, not in frames, so that it feels the
-    same at 10 and at 60 frames a second.
-
-    Args:
-        time_constant_s: Seconds after which an old score still counts 37 %.
-    """
-
-    def __init__(self, time_constant_s: float = 0.25) -> None:
-        self._time_constant_s = time_constant_s
-        self._faces: dict[int, tuple[float, npt.NDArray[np.float32]]] = {}
-
-    def __call__(
-        self, scores: npt.NDArray[np.float32], ids: npt.NDArray[np.integer], time_s: float
-    ) -> npt.NDArray[np.float32]:
-        """Smooth the scores of one frame.
-
-        Args:
-            scores: Probabilities, shape (n, 7).
-            ids: The faces' ids, shape (n,). `UNKNOWN_ID` is passed through.
-            time_s: Time of the frame in seconds.
-
-        Returns:
-            Probabilities, float32 of shape (n, 7); each row still sums to 1.
-        """
+        tracks = self._tracker.update(
+            sv.Detections(xyxy=found.xyxy, data={"look": looks}), timestamp=time_s
+        )
         self._faces = {
-            face: kept for face, kept in self._faces.items() if time_s - kept[0] <= _FORGET_S
+            face: kept for face, kept in self._faces.items() if time_s - kept.seen_s <= FORGET_S
         }
-        smoothed = scores.copy()
+        looks = np.asarray(tracks.data.get("look", looks), np.float32)
+        boxes, numbers = tracks.xyxy.astype(np.float32), np.asarray(tracks.tracker_id, int)
+        front = np.array([not np.isnan(look).any() for look in looks], bool)
+        ids = self._match(numbers, looks, time_s)
+        self._admit(ids, numbers, looks, time_s)
         for row, face in enumerate(ids.tolist()):
-            if face == UNKNOWN_ID:
-                continue
-            if face in self._faces:
-                before_s, average = self._faces[face]
-                old = math.exp(-max(0.0, time_s - before_s) / self._time_constant_s)
-                smoothed[row] = old * average + (1 - old) * scores[row]
-            self._faces[face] = (time_s, smoothed[row])
-        return smoothed
+            if face != UNKNOWN_ID:
+                self._faces[face].see(boxes[row], int(numbers[row]), looks[row], time_s)
+        shown = front | (ids != UNKNOWN_ID)  # from the side, only who is known
+        return self._with_held(boxes[shown], ids[shown], front[shown], time_s)
+
+    def _match(
+        self, numbers: npt.NDArray[np.int_], looks: Floats, time_s: float
+    ) -> npt.NDArray[np.int_]:
+        """Give each track the face that it follows or resembles most, if there is one."""
+        faces, kept = [*self._faces], [*self._faces.values()]
+        likeness = looks @ np.reshape([face.look for face in kept], (-1, _BLOCKS**2)).T
+        likeness[np.isnan(likeness)] = SAME_TRACK  # from the side nothing can be told
+        recent = np.array([face.in_view(time_s) for face in kept], bool)
+        tracks = np.where(np.isin(numbers, [*self._new]), UNKNOWN_ID, numbers)
+        owned = np.array([face.track for face in kept], int)
+        follows = recent & (tracks[:, np.newaxis] == owned)
+        same = likeness >= np.where(follows, SAME_TRACK, SAME_LOOK)
+        same[numbers == UNKNOWN_ID] = False
+        rank = np.where(same, likeness + _TRACK_WEIGHT * follows, -1)
+        ids = np.full(len(numbers), UNKNOWN_ID)
+        for place in np.argsort(-rank, axis=None)[: np.count_nonzero(same)]:
+            row, column = np.unravel_index(place, rank.shape)
+            if ids[row] == UNKNOWN_ID and faces[column] not in ids:
+                ids[row] = faces[column]
+        return ids
+
+    def _admit(
+        self, ids: npt.NDArray[np.int_], numbers: npt.NDArray[np.int_], looks: Floats, time_s: float
+    ) -> None:
+        """Give ids to the newcomers that have waited for long enough."""
+        all_there = len(self._faces) == np.count_nonzero(ids != UNKNOWN_ID)
+        wait_s, since = 0.0 if all_there else WAIT_S, {}
+        for row in np.flatnonzero((ids == UNKNOWN_ID) & (numbers != UNKNOWN_ID)):
+            track = int(numbers[row])
+            since[track] = self._new.get(track, time_s)
+            if time_s - since[track] >= wait_s and not np.isnan(looks[row]).any():
+                del since[track]
+                self._faces[self._count] = _Face(looks[row], time_s)
+                ids[row], self._count = self._count, self._count + 1
+        self._new = since
+
+    def _with_held(
+        self,
+        boxes: Floats,
+        ids: npt.NDArray[np.int_],
+        front: npt.NDArray[np.bool_],
+        time_s: float,
+    ) -> sv.Detections:
+        """Add the faces that were missed, but only just; the result of a call."""
+        held = {
+            face: kept.box
+            for face, kept in self._faces.items()
+            if face not in ids and kept.in_view(time_s)
+        }
+        if len(boxes) and held:
+            overlaps = sv.box_iou_batch(np.stack([*held.values()]), boxes).max(axis=1)
+            held = {
+                face: box
+                for (face, box), overlap in zip(held.items(), overlaps, strict=True)
+                if overlap < _SAME_PLACE_IOU
+            }
+        ids = np.append(ids, [*held]).astype(int)
+        known = [self._faces.get(face) for face in ids.tolist()]
+        turned = [face is not None and time_s - face.front_s > HOLD_S for face in known]
+        self.known = np.vstack([boxes, *held.values()])
+        self.misses = not self._faces.keys() <= set(ids.tolist())
+        return sv.Detections(
+            xyxy=self.known,
+            tracker_id=ids,
+            data={
+                "read": np.append(front, [False] * len(held)).astype(bool),
+                "turned": np.array(turned, bool),
+            },
+        )
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Scale vectors to length 1."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-6), np.float32)

@@ -16,8 +16,19 @@ import skimage.data
 Image = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 
-FACE_BOXES = {"astronaut": (176, 66, 275, 165), "hopper": (156, 105, 381, 330)}
-"""The square round the face in each portrait, xyxy in pixels of the portrait."""
+FACE_BOXES = {
+    "astronaut": (176, 66, 275, 165),
+    "hopper": (156, 105, 381, 330),
+    "photographer": (150, 80, 262, 192),
+}
+"""The square round the face in each portrait, xyxy in pixels of the portrait. The astronaut smiles,
+Hopper's face is neutral; the photographer is seen from the side, and looks to the right."""
+
+MOUTHS = {"": 0.0, " frowns": -0.12, " half frowns": -0.06, " smiles": 0.04}
+"""What may follow a portrait's name: by what share of the face the corners of the mouth rise."""
+
+MOUTH = (0.5, 0.78)
+"""Its middle, in sides of the face's box."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,9 @@ class Face:
 
     `side` is the side of its box in pixels, `swell` the share by which that
     grows and shrinks, `tilt` and `lean` the degrees by which it rocks and is
-    turned in the picture's plane (against the clock).
+    turned in the picture's plane (against the clock). It drifts by `drift` pixels
+    a second. `changes` says from which second on it is another portrait (such as
+    ``hopper frowns``), or with an empty name hidden.
     """
 
     portrait: str = "astronaut"
@@ -37,12 +50,18 @@ class Face:
     tilt: float = 0.0
     lean: float = 0.0
     period_s: float = 3.0
+    drift: tuple[float, float] = (0.0, 0.0)
+    changes: tuple[tuple[float, str], ...] = ()
+
+    def shown(self, time_s: float) -> str:
+        """Name of its portrait at a time, empty while it is hidden."""
+        return [self.portrait, *(name for start_s, name in self.changes if start_s <= time_s)][-1]
 
     def at(self, time_s: float) -> tuple[float, float, float, float]:
         """Middle x and y, side and angle at a time."""
         phase = 2 * math.pi * time_s / self.period_s
-        x = self.center[0] + self.sway[0] * math.sin(phase)
-        y = self.center[1] + self.sway[1] * math.sin(2 * phase)
+        x = self.center[0] + self.drift[0] * time_s + self.sway[0] * math.sin(phase)
+        y = self.center[1] + self.drift[1] * time_s + self.sway[1] * math.sin(2 * phase)
         side = self.side * (1 + self.swell * math.sin(phase))
         return x, y, side, self.lean + self.tilt * math.sin(phase)
 
@@ -92,7 +111,8 @@ class FaceVideo:
     def _frame(self, room: Image, time_s: float, random: np.random.Generator) -> Image:
         picture = room.astype(np.float32)
         for face in self.faces:
-            _paste(picture, face, time_s)
+            if face.shown(time_s):
+                _paste(picture, face, time_s)
         if self.blur:
             picture = cv2.GaussianBlur(picture, (0, 0), self.blur)
         picture = picture * self.light + random.normal(0, self.noise, picture.shape[:2])[..., None]
@@ -119,18 +139,35 @@ def write_video(path: Path | str, frames: Iterable[Image], fps: int = 15) -> Pat
 
 @cache
 def portrait(name: str) -> Image:
-    """One of the portraits of `FACE_BOXES`, BGR."""
-    if name == "astronaut":
+    """One of the portraits of `FACE_BOXES`, with one of the `MOUTHS` if that is named, BGR."""
+    who, _, mouth = name.partition(" ")
+    if mouth:
+        return _pull_mouth(who, MOUTHS[f" {mouth}"])
+    if who == "astronaut":
         return np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
+    if who == "photographer":
+        return cv2.cvtColor(skimage.data.camera(), cv2.COLOR_GRAY2BGR)
     path = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
     return np.asarray(cv2.imread(str(path)), np.uint8)
+
+
+def _pull_mouth(who: str, rise: float) -> Image:
+    """Bend a portrait so that the corners of the mouth rise by a share of the face."""
+    picture = portrait(who)
+    x1, y1, x2, _ = FACE_BOXES[who]
+    side = x2 - x1
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    across = ((x - x1) / side - MOUTH[0]) / 0.2
+    down = ((y - y1) / side - MOUTH[1]) / 0.08
+    near = np.exp(-(across**2 + down**2) / 2)
+    return cv2.remap(picture, x, y + rise * side * (across**2 - 1) * near, cv2.INTER_LINEAR)
 
 
 @cache
 def _head(name: str) -> tuple[Image, npt.NDArray[np.float32]]:
     """A portrait and how much of each pixel belongs to the head, with a soft edge."""
     picture = portrait(name)
-    x1, y1, x2, y2 = FACE_BOXES[name]
+    x1, y1, x2, y2 = FACE_BOXES[name.split()[0]]
     side = x2 - x1
     mask = np.zeros(picture.shape[:2], np.float32)
     center = ((x1 + x2) // 2, (y1 + y2) // 2)
@@ -143,17 +180,21 @@ def _head(name: str) -> tuple[Image, npt.NDArray[np.float32]]:
 
 def _paste(picture: npt.NDArray[np.float32], face: Face, time_s: float) -> None:
     """Draw a face on a picture."""
+    name = face.shown(time_s)
     x, y, side, angle = face.at(time_s)
-    x1, y1, x2, y2 = FACE_BOXES[face.portrait]
+    x1, y1, x2, y2 = FACE_BOXES[name.split()[0]]
+    left, top = max(0, math.floor(x - side)), max(0, math.floor(y - side))
+    part = picture[top : max(top, math.ceil(y + side)), left : max(left, math.ceil(x + side))]
+    if not part.size:
+        return
     middle = ((x1 + x2) / 2, (y1 + y2) / 2)
     warp = cv2.getRotationMatrix2D(middle, angle, side / (x2 - x1))
-    warp[:, 2] += x - middle[0], y - middle[1]
-    height, width = picture.shape[:2]
-    head, mask = _head(face.portrait)
-    size = (width, height)
+    warp[:, 2] += x - left - middle[0], y - top - middle[1]
+    head, mask = _head(name)
+    size = (part.shape[1], part.shape[0])
     share = cv2.warpAffine(mask, warp, size, flags=cv2.INTER_AREA)[..., None]
     drawn = cv2.warpAffine(head, warp, size, flags=cv2.INTER_AREA).astype(np.float32)
-    picture[:] = share * drawn + (1 - share) * picture
+    part[:] = share * drawn + (1 - share) * part
 
 
 def _room(size: tuple[int, int], seed: int) -> Image:

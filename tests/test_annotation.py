@@ -7,16 +7,28 @@ import supervision as sv
 from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, HaarFaceDetector
 from fer.annotation import FaceView, choose_avatars, describe
 from fer.avatars import load_avatar
+from fer.expressions import EXPRESSION_NAMES
 from tests.synthetic import portrait
 
+ATTENTION = np.zeros((6, 6), np.float32)
+ATTENTION[3, 3] = 1.0  # a little to the right of the middle, and below it
 
-def face(state=FaceState.OK, box=(200, 150, 300, 250), scores=(0, 0, 0, 0.93, 0.04, 0.03, 0)):
+SMILE = (0, 0, 0, 0.93, 0.04, 0.03, 0)
+
+
+def face(state=FaceState.OK, box=(200, 150, 300, 250), scores=SMILE, held=None):
     scores = np.float32([scores])
+    named = scores.argmax(axis=1) if held is None else np.array([EXPRESSION_NAMES.index(held)])
     return sv.Detections(
         xyxy=np.float32([box]),
-        class_id=scores.argmax(axis=1),
-        confidence=scores.max(axis=1),
-        data={"class_name": np.array(["happy"]), "scores": scores, "state": np.array([state])},
+        class_id=named,
+        confidence=scores[0, named],
+        data={
+            "class_name": np.array(EXPRESSION_NAMES)[named],
+            "scores": scores,
+            "state": np.array([state]),
+            "attention": ATTENTION[np.newaxis],
+        },
     )
 
 
@@ -29,9 +41,16 @@ def test_an_unsure_face_names_the_two_likeliest():
     assert describe(face(FaceState.UNSURE, scores=scores)) == ["unsure: sad or fear"]
 
 
+def test_the_label_that_is_held_is_named_even_if_another_is_likelier_now():
+    scores = (0, 0, 0.33, 0, 0.36, 0.31, 0)
+    assert describe(face(scores=scores, held="fear")) == ["fear 33 %"]
+    assert describe(face(FaceState.UNSURE, scores=scores, held="fear")) == ["unsure: fear or sad"]
+
+
 def test_a_face_that_cannot_be_read_says_why():
     assert describe(face(FaceState.DARK)) == ["too dark"]
-    assert describe(face(FaceState.SMALL)) == ["too small"]
+    assert describe(face(FaceState.SMALL)) == ["too small or too far"]
+    assert describe(face(FaceState.TURNED)) == ["turned away"]
 
 
 def test_the_box_is_drawn_on_the_scene_itself():
@@ -57,7 +76,7 @@ def test_faces_at_the_edges_of_a_small_frame_can_be_drawn():
 NOISE = np.random.default_rng(0)
 FACE_VIEWS = [FaceView.BLUR, FaceView.INSTEAD]
 AVATAR_VIEWS = [FaceView.BESIDE, FaceView.INSTEAD]
-UNREADABLE = [FaceState.UNSURE, FaceState.DARK, FaceState.SMALL]
+UNREADABLE = [state for state in FaceState if state != FaceState.OK]
 
 
 def noise(height=480, width=640):
@@ -167,3 +186,69 @@ def test_each_view_can_be_drawn_on_any_picture_wherever_the_face_is(view, size):
     ]:
         scene = np.zeros((*size, 3), np.uint8)
         assert annotator.annotate(scene, face(box=box)).shape == (*size, 3)
+
+
+INSIDE = np.s_[150:250, 200:300]
+
+
+def lay_heat(scene, view=FaceView.PLAIN, detections=None):
+    """What attention changes in a scene: BGR before and after, as int."""
+    detections = detections if detections is not None else face()
+    plain, heated = (
+        ExpressionAnnotator(faces=view, attention=shown).annotate(scene.copy(), detections)
+        for shown in (False, True)
+    )
+    return plain.astype(int), heated.astype(int)
+
+
+def test_without_being_asked_no_attention_is_shown():
+    scene = noise()
+    by_default = ExpressionAnnotator().annotate(scene.copy(), face())
+    np.testing.assert_array_equal(by_default, lay_heat(scene)[0])
+
+
+@pytest.mark.parametrize("view", [FaceView.PLAIN, FaceView.BESIDE, FaceView.BLUR])
+def test_attention_glows_where_it_is_and_stays_inside_the_box(view):
+    plain, heated = lay_heat(np.full((480, 640, 3), 90, np.uint8), view)
+    change = np.abs(heated - plain).sum(axis=2)
+    y, x = np.unravel_index(change.argmax(), change.shape)
+    # The middle of the map's place (3, 3): 3.5 of 6 across a crop 104 pixels wide.
+    assert (x, y) == pytest.approx((198 + 104 * 3.5 / 6, 148 + 104 * 3.5 / 6), abs=2)
+    change[INSIDE] = 0
+    assert not change.any()
+
+
+def test_the_face_is_seen_through_the_heat():
+    scenes = [noise(), noise()]
+    heated = [lay_heat(scene)[1][INSIDE][4:-4, 4:-4] for scene in scenes]
+    assert (np.abs(heated[0] - heated[1]).sum(axis=2) > 0).mean() > 0.99
+
+
+@pytest.mark.parametrize("view", FACE_VIEWS)
+def test_attention_shows_nothing_of_a_face_that_is_hidden(view):
+    """Two faces of the same mean colours look the same."""
+    scene = np.full((480, 640, 3), 90, np.uint8)
+    other = scene.copy()
+    other[INSIDE][:, ::2] += 20
+    other[INSIDE][:, 1::2] -= 20
+    first, second = (lay_heat(picture, view)[1][INSIDE] for picture in (scene, other))
+    assert np.abs(first - second).max() <= 2
+    assert np.abs(lay_heat(scene)[1][INSIDE] - lay_heat(other)[1][INSIDE]).max() > 10
+
+
+def test_an_avatar_instead_gets_no_heat():
+    plain, heated = lay_heat(noise(), FaceView.INSTEAD)
+    np.testing.assert_array_equal(plain, heated)
+
+
+def test_a_face_without_attention_is_left_as_it_is():
+    detections = face(FaceState.TURNED)
+    detections.data["attention"] = np.zeros((1, 6, 6), np.float32)
+    plain, heated = lay_heat(noise(), detections=detections)
+    np.testing.assert_array_equal(plain, heated)
+
+
+@pytest.mark.parametrize("box", [(-50, -50, 5, 5), (-20, 400, 120, 540), (1, 1, 2, 2)])
+def test_attention_can_be_drawn_at_the_edges(box):
+    lay_heat(noise(), detections=face(box=box))
+    lay_heat(noise(48, 64), detections=face(box=box))

@@ -9,7 +9,7 @@ import pytest
 
 from fer import EXPRESSIONS, ExpressionClassifier, ModelError
 from fer.card import CARD_FILE, LITERT_FILE
-from fer.classification import resolve_model
+from fer.classification import attend, resolve_model
 
 
 def faces(count, seed=0):
@@ -46,6 +46,44 @@ def test_a_face_scores_the_same_alone_and_in_any_batch():
     alone = np.concatenate([classifier(face[np.newaxis]) for face in batch])
     assert np.abs(together - alone).max() < 1e-5
     assert np.abs(classifier(batch[3:6]) - together[3:6]).max() < 1e-5
+
+
+def test_scores_and_maps_come_from_one_run_and_agree():
+    """A class's logit is the mean of its map: so the maps say the scores again."""
+    classifier = ExpressionClassifier()
+    batch = faces(3)
+    scores, maps = classifier.read(batch)
+    np.testing.assert_array_equal(scores, classifier(batch))
+    assert maps.shape == (3, 6, 6, 7) and maps.dtype == np.float32
+    logits = np.log(scores) - np.array(classifier.card.bias)
+    means = maps.mean(axis=(1, 2)) / classifier.card.temperature
+    np.testing.assert_allclose(logits - logits[:, :1], means - means[:, :1], atol=1e-3)
+
+
+def test_no_face_has_no_maps():
+    scores, maps = ExpressionClassifier().read(faces(0))
+    assert scores.shape == (0, 7) and maps.shape == (0, 6, 6, 7)
+
+
+def test_a_model_without_maps_gives_zeros(monkeypatch):
+    classifier = ExpressionClassifier()
+    run = classifier._run
+    monkeypatch.setattr(classifier, "_run", lambda **inputs: {"logits": run(**inputs)["logits"]})
+    scores, maps = classifier.read(faces(2))
+    assert scores.shape == (2, 7)
+    assert maps.shape == (2, 6, 6, 7) and not maps.any()
+
+
+def test_attention_is_what_speaks_for_the_class_named_as_a_share_of_its_most():
+    maps = np.zeros((3, 6, 6, 7), np.float32)
+    maps[0, 1, 2, 3], maps[0, 4, 5, 3], maps[0, 0, 0, 3] = 8, 2, -5
+    maps[0, 3, 3, 4] = 9
+    maps[1] = -1
+    attention = attend(maps, np.array([3, 0, 6]))
+    assert attention.dtype == np.float32 and attention.shape == (3, 6, 6)
+    assert attention[0, 1, 2] == 1 and attention[0, 4, 5] == 0.25
+    assert attention.sum() == 1.25, "nothing speaks for what the others show"
+    assert attend(maps[:0], np.array([], int)).shape == (0, 6, 6)
 
 
 def test_classifiers_of_many_threads_do_not_disturb_each_other():

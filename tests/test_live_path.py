@@ -8,6 +8,8 @@ import pytest
 import supervision as sv
 
 from fer import EXPRESSIONS, ExpressionPipeline, FaceState
+from fer.annotation import describe
+from fer.pipeline import is_too_dark
 from fer.tracking import HOLD_S, UNKNOWN_ID
 from tests.synthetic import Face, FaceVideo, portrait, wholly_inside
 
@@ -107,16 +109,21 @@ def test_without_a_face_a_result_is_empty_and_has_the_whole_schema():
     result = watched.results[-1]
     assert result.xyxy.shape == (0, 4)
     assert result.data["scores"].shape == (0, len(EXPRESSIONS))
-    assert set(result.data) == {"class_name", "scores", "state"}
+    assert result.data["attention"].shape == (0, 6, 6)
+    assert set(result.data) == {"class_name", "scores", "state", "attention"}
     assert len(result.tracker_id) == len(result.class_id) == len(result.confidence) == 0
 
 
 def test_the_schema_is_the_same_with_faces():
     result = watch(FaceVideo(TWO, seconds=0.5)).results[-1]
-    assert set(result.data) == {"class_name", "scores", "state"}
+    assert set(result.data) == {"class_name", "scores", "state", "attention"}
     assert result.data["scores"].shape == (2, len(EXPRESSIONS))
     assert np.allclose(result.data["scores"].sum(axis=1), 1, atol=1e-5)
-    assert (result.data["scores"].argmax(axis=1) == result.class_id).all()
+    rows = np.arange(2)
+    np.testing.assert_array_equal(result.data["scores"][rows, result.class_id], result.confidence)
+    attention = result.data["attention"]
+    assert attention.shape == (2, 6, 6) and attention.dtype == np.float32
+    assert (attention.max(axis=(1, 2)) == 1).all() and (attention >= 0).all()
     names = [EXPRESSIONS[class_id].name for class_id in result.class_id]
     assert result.data["class_name"].tolist() == names
 
@@ -163,11 +170,31 @@ def test_a_face_that_stays_keeps_its_id_while_another_comes_and_goes():
     assert visitors and not visitors & own
 
 
-def test_a_face_in_the_dark_is_said_to_be_dark():
-    watched = watch(FaceVideo((ASTRONAUT,), light=0.15, noise=1, seconds=1, seed=7))
+@pytest.mark.parametrize("light", [0.15, 0.06])
+def test_a_face_in_the_dark_is_said_to_be_dark(light):
+    watched = watch(FaceVideo((ASTRONAUT,), light=light, noise=1, seconds=1, seed=7))
     states = np.concatenate([result.data["state"] for result in watched.results])
     assert len(states) >= 14
     assert (states == FaceState.DARK).all()
+    assert describe(watched.results[-1]) == ["too dark"]
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_where_it_is_too_dark_to_find_a_face_that_can_be_said_too(noise):
+    video = FaceVideo((ASTRONAUT,), light=0.01, noise=noise, seconds=0.5, seed=7)
+    assert not any(map(len, watch(video).results))
+    assert all(map(is_too_dark, video.frames()))
+
+
+@pytest.mark.parametrize("light", [0.3, 1.0, 1.6])
+def test_in_light_enough_for_a_face_no_frame_is_too_dark(light):
+    assert not any(map(is_too_dark, FaceVideo((ASTRONAUT,), light=light, seconds=0.2).frames()))
+
+
+def test_a_lamp_makes_no_bright_room():
+    frame = next(FaceVideo((), light=0.05).frames())
+    frame[:100, :100] = 255
+    assert is_too_dark(frame)
 
 
 def test_a_tiny_face_is_said_to_be_small():
@@ -177,6 +204,7 @@ def test_a_tiny_face_is_said_to_be_small():
     assert watched.recall >= 0.8
     states = np.concatenate([result.data["state"] for result in watched.results])
     assert np.mean(states == FaceState.SMALL) >= 0.9
+    assert describe(watched.results[-1]) == ["too small or too far"]
 
 
 def test_a_clear_face_is_trusted():

@@ -1,12 +1,22 @@
-"""Ids that last, boxes that do not blink, and one average for each face."""
+"""Ids that last, and boxes that do not blink."""
 
 import numpy as np
-import pytest
 import supervision as sv
 
-from fer.tracking import HOLD_S, UNKNOWN_ID, FaceTracker, ScoreSmoother
+from fer.tracking import (
+    FORGET_S,
+    HOLD_S,
+    TURNED_HOLD_S,
+    UNKNOWN_ID,
+    WAIT_S,
+    FaceTracker,
+    take_looks,
+)
 
 FPS = 30
+RANDOM = np.random.default_rng(0)
+ANN, BOB, CARL = take_looks(RANDOM.integers(0, 256, (3, 48, 48)).astype(np.uint8))
+ASIDE = np.full_like(ANN, np.nan)
 
 
 def boxes(*corners, side=80):
@@ -16,16 +26,22 @@ def boxes(*corners, side=80):
 NOTHING = sv.Detections(np.empty((0, 4), np.float32))
 
 
-def follow(tracker, detections, frames, start):
+def see(tracker, detections, frame, *looks):
+    """Show detections in a frame; by default Ann, then Bob."""
+    looks = looks or (ANN, BOB)[: len(detections)]
+    return tracker(detections, np.reshape(looks, (-1, 64)), frame / FPS)
+
+
+def follow(tracker, detections, frames, start, *looks):
     """Show the same detections for some frames; return the last result and the next frame."""
     for frame in range(start, start + frames):
-        result = tracker(detections, frame / FPS)
+        result = see(tracker, detections, frame, *looks)
     return result, start + frames
 
 
 def test_a_face_keeps_its_id_while_it_moves():
     tracker = FaceTracker()
-    ids = [tracker(boxes((10 + 5 * i, 50)), i / FPS).tracker_id[0] for i in range(40)]
+    ids = [see(tracker, boxes((10 + 5 * i, 50)), i).tracker_id[0] for i in range(40)]
     assert len(set(ids) - {UNKNOWN_ID}) == 1
     assert UNKNOWN_ID not in ids[5:]
 
@@ -38,10 +54,10 @@ def test_two_faces_have_two_ids():
 def test_a_face_that_is_missed_for_a_moment_stays():
     tracker = FaceTracker()
     before, frame = follow(tracker, boxes((50, 50)), 10, 0)
-    missed = tracker(NOTHING, frame / FPS)
+    missed = see(tracker, NOTHING, frame)
     assert missed.tracker_id.tolist() == before.tracker_id.tolist()
     assert np.allclose(missed.xyxy, before.xyxy)
-    after = tracker(boxes((52, 50)), (frame + 1) / FPS)
+    after = see(tracker, boxes((52, 50)), frame + 1)
     assert after.tracker_id.tolist() == before.tracker_id.tolist()
 
 
@@ -56,42 +72,72 @@ def test_a_face_that_left_is_gone_after_the_hold():
 def test_a_face_that_jumped_leaves_no_second_box_behind():
     tracker = FaceTracker()
     _, frame = follow(tracker, boxes((50, 50)), 10, 0)
-    assert len(tracker(boxes((90, 60)), frame / FPS)) == 1
+    assert len(see(tracker, boxes((90, 60)), frame)) == 1
 
 
-def test_scores_are_averaged_over_time_not_over_frames():
-    old, new = np.eye(7, dtype=np.float32)[[3]], np.eye(7, dtype=np.float32)[[4]]
-    slow, fast = ScoreSmoother(), ScoreSmoother()
-    for smoother in (slow, fast):
-        smoother(old, np.array([0]), 0.0)
-    for i in range(1, 6):
-        at_10 = slow(new, np.array([0]), i / 10)
-    for i in range(1, 31):
-        at_60 = fast(new, np.array([0]), i / 60)
-    assert np.allclose(at_10, at_60, atol=1e-5)
-    assert at_10.sum() == pytest.approx(1)
-    assert at_10[0, 4] > 0.8
+def test_a_face_that_comes_back_elsewhere_is_itself_again():
+    tracker = FaceTracker()
+    _, frame = follow(tracker, boxes((50, 50), (300, 50)), 10, 0)
+    _, frame = follow(tracker, boxes((300, 50)), FPS, frame, BOB)
+    assert tracker.misses
+    back, _ = follow(tracker, boxes((300, 50), (500, 200)), 2, frame, BOB, ANN)
+    assert sorted(back.tracker_id.tolist()) == [0, 1]
+    assert not tracker.misses
 
 
-def test_the_average_of_one_face_is_not_that_of_another():
-    smoother = ScoreSmoother()
-    happy, sad = np.eye(7, dtype=np.float32)[[3, 4]]
-    for i in range(10):
-        both = smoother(np.stack([happy, sad]), np.array([1, 2]), i / FPS)
-    swapped = smoother(np.stack([sad, happy]), np.array([2, 1]), 10 / FPS)
-    assert np.allclose(both, np.stack([happy, sad]))
-    assert np.allclose(swapped, np.stack([sad, happy]))
+def test_a_face_that_comes_back_late_is_new():
+    tracker = FaceTracker()
+    _, frame = follow(tracker, boxes((50, 50)), 10, 0)
+    _, frame = follow(tracker, NOTHING, round((FORGET_S + 0.1) * FPS), frame)
+    back, _ = follow(tracker, boxes((50, 50)), 2, frame)
+    assert back.tracker_id.tolist() == [1]
 
 
-def test_a_face_without_an_id_is_not_averaged():
-    smoother = ScoreSmoother()
-    happy, sad = np.eye(7, dtype=np.float32)[[[3], [4]]]
-    smoother(happy, np.array([UNKNOWN_ID]), 0.0)
-    assert np.allclose(smoother(sad, np.array([UNKNOWN_ID]), 0.03), sad)
+def test_another_face_in_the_place_of_one_that_left_is_new_and_has_to_wait():
+    tracker = FaceTracker()
+    _, frame = follow(tracker, boxes((50, 50)), 10, 0)
+    _, frame = follow(tracker, NOTHING, FPS // 2, frame)
+    first, _ = follow(tracker, boxes((50, 50)), round(WAIT_S * FPS) - 1, frame, CARL)
+    assert first.tracker_id.tolist() == [UNKNOWN_ID]
+    later, _ = follow(tracker, boxes((50, 50)), FPS // 2, frame + round(WAIT_S * FPS), CARL)
+    assert later.tracker_id.tolist() == [1]
 
 
-def test_a_face_that_comes_back_late_starts_afresh():
-    smoother = ScoreSmoother()
-    happy, sad = np.eye(7, dtype=np.float32)[[[3], [4]]]
-    smoother(happy, np.array([0]), 0.0)
-    assert np.allclose(smoother(sad, np.array([0]), 10.0), sad)
+def test_ids_follow_the_looks_where_the_motion_is_wrong():
+    """Two faces change places from one frame to the next."""
+    tracker = FaceTracker()
+    before, frame = follow(tracker, boxes((50, 50), (150, 50)), 10, 0, ANN, BOB)
+    after = see(tracker, boxes((50, 50), (150, 50)), frame, BOB, ANN)
+    places = [
+        dict(zip(result.xyxy[:, 0].tolist(), result.tracker_id.tolist(), strict=True))
+        for result in (before, after)
+    ]
+    assert places == [{50.0: 0, 150.0: 1}, {50.0: 1, 150.0: 0}]
+
+
+def test_a_face_that_changes_slowly_stays_itself():
+    tracker = FaceTracker()
+    for frame in range(6 * FPS):
+        share = frame / (6 * FPS)
+        look = (1 - share) * ANN + share * BOB
+        result = see(tracker, boxes((50, 50)), frame, look / np.linalg.norm(look))
+    assert result.tracker_id.tolist() == [0]
+
+
+def test_a_face_that_turns_away_keeps_its_id_until_it_turns_back():
+    tracker = FaceTracker()
+    _, frame = follow(tracker, boxes((50, 50)), 10, 0)
+    blink = see(tracker, boxes((52, 50)), frame, ASIDE)
+    assert not blink.data["turned"].any() and not blink.data["read"].any()
+    away, frame = follow(tracker, boxes((52, 50)), 3 * FPS, frame + 1, ASIDE)
+    assert away.tracker_id.tolist() == [0] and away.data["turned"].all()
+    missed, frame = follow(tracker, NOTHING, round(TURNED_HOLD_S * FPS) - 1, frame)
+    assert missed.data["turned"].tolist() == [True]
+    back = see(tracker, boxes((50, 50)), frame)
+    assert back.tracker_id.tolist() == [0]
+    assert not back.data["turned"].any() and back.data["read"].all()
+
+
+def test_nobody_is_known_by_a_profile_alone():
+    result, _ = follow(FaceTracker(), boxes((50, 50)), 10, 0, ASIDE)
+    assert len(result) == 0

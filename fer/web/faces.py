@@ -28,7 +28,7 @@ STYLE = """<style>
 """Belongs on the page once. Colours come from the theme, but for the bars."""
 
 _MOST_FACES = 4  # that are shown
-_UNREADABLE = (FaceState.DARK, FaceState.SMALL)
+_UNREADABLE = (FaceState.DARK, FaceState.SMALL, FaceState.TURNED)
 
 _EMPTY = np.zeros(len(EXPRESSIONS), np.float32)
 
