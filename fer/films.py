@@ -88,7 +88,7 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
                 if sink:
                     sink.write(rows)
             if recorder:
-                annotator = annotator or ExpressionAnnotator(len(frame), task.faces)
+                annotator = annotator or ExpressionAnnotator(len(frame), task.faces, task.attention)
                 recorder.write(annotator.annotate(frame, detections), time_s)
             if rows:
                 yield rows

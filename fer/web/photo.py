@@ -175,7 +175,7 @@ def _annotated(photo: Photo, look: Look, folder: Path) -> Path:
     if not copy.exists():
         with _ONE_AT_A_TIME:
             picture = read_picture(photo.path, photo.name, MAX_PIXELS)
-            annotator = ExpressionAnnotator(len(picture), faces)
+            annotator = ExpressionAnnotator(len(picture), faces, attention)
             write_picture(copy, annotator.annotate(picture, photo.detections))
     return copy
 
