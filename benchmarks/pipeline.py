@@ -102,7 +102,7 @@ def main() -> None:
     litert = resolve_model(arguments.model)
     pipeline = ExpressionPipeline(litert)
     annotate = Stopwatch(ExpressionAnnotator().annotate)
-    classify = pipeline.classifier = Stopwatch(pipeline.classifier)
+    classify = pipeline.classifier.read = Stopwatch(pipeline.classifier.read)
     follow = pipeline._follow = Stopwatch(pipeline._follow)
     ours = Stopwatch(lambda frame, time_s: annotate(frame, pipeline(frame, time_s)))
     usual = Stopwatch(usual_way(keras.models.load_model(litert.with_name(KERAS_FILE))))

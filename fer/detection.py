@@ -189,5 +189,7 @@ def _search(
 def _without_doubles(found: list[Boxes]) -> Boxes:
     """Put boxes together, each face's only once."""
     boxes = np.concatenate([np.empty((0, 4), np.float32), *found])
+    if len(boxes) < 2:
+        return boxes
     ranked = np.column_stack([boxes, np.ones(len(boxes), np.float32)])
     return boxes[sv.box_non_max_suppression(ranked, iou_threshold=_SAME_FACE_IOU)]

@@ -58,6 +58,9 @@ class ExpressionPipeline:
         search_always: Search the whole of every frame, at ten times the cost:
             for faces that are to be hidden, from the first frame they are in.
 
+    Attributes:
+        search_always: As above; it may be changed between two frames.
+
     Raises:
         ModelError: The model is missing, damaged or not one of ours.
     """
@@ -68,7 +71,7 @@ class ExpressionPipeline:
         self.detector = HaarFaceDetector()
         self.classifier = ExpressionClassifier(model)
         self._live = live
-        self._search_always = search_always
+        self.search_always = search_always
         self.reset()
 
     def reset(self) -> None:
@@ -130,7 +133,7 @@ class ExpressionPipeline:
         known = self.tracker.known
         calm = len(known) and not self.tracker.misses
         due = time_s - self._searched_s >= (FULL_SEARCH_S if calm else EMPTY_SEARCH_S)
-        if not (due or self._search_always):
+        if not (due or self.search_always):
             front, turned = self._search(frame, self.detector.near(frame, known))
             if len(front) + len(turned) >= len(known):
                 return self._track(frame, front, turned, time_s)
