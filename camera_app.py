@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,13 +124,13 @@ def play(
     pipeline: ExpressionPipeline,
     window: Window,
     mirror: bool,
-    faces: FaceView = FaceView.PLAIN,
+    make_annotator: Callable[[int], ExpressionAnnotator] = ExpressionAnnotator,
     keep: Callable[[Image, sv.Detections, int, float], None] | None = None,
 ) -> None:
     """Show a source's faces until it ends or the person closes the window.
 
-    `keep` gets each scene that is shown, what it shows, and its frame's number
-    and time in seconds.
+    `make_annotator` gets the height of the frames. `keep` gets each scene that is
+    shown, what it shows, and its frame's number and time in seconds.
     """
     rate, pace = FrameRate(), Pace()
     annotator: ExpressionAnnotator | None = None
@@ -140,7 +141,7 @@ def play(
         if mirror:  # before anything is drawn, or the letters would be mirrored too
             frame = np.ascontiguousarray(frame[:, ::-1])
         detections = pipeline(frame, time_s)
-        annotator = annotator or ExpressionAnnotator(frame.shape[0], faces)
+        annotator = annotator or make_annotator(frame.shape[0])
         scene = annotator.annotate(frame, detections)
         if keep:
             keep(scene, detections, number, time_s)
@@ -194,6 +195,9 @@ def main(
             help="Blur the faces, or draw an avatar beside or instead of each.",
         ),
     ] = FaceView.PLAIN,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Show which parts of a face the network goes by.")
+    ] = False,
 ) -> None:
     """Show the faces of a camera or a video in a window, and name what they show."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -213,7 +217,8 @@ def main(
 
             mirrored = frames.live if mirror is None else mirror
             pipeline = ExpressionPipeline(model, search_always=faces.hides)
-            play(frames, pipeline, window, mirrored, faces, keep)
+            make_annotator = partial(ExpressionAnnotator, faces=faces, attention=attention)
+            play(frames, pipeline, window, mirrored, make_annotator, keep)
     except FerError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import camera_app
-from fer import EXPRESSIONS
+from fer import EXPRESSIONS, ExpressionPipeline
 from fer.avatars import AVATAR_NAMES, load_avatar
 from fer.media import open_source
 from fer.rows import read_rows
@@ -195,6 +195,19 @@ def test_avatars_are_shown(start, videos, tmp_path, view):
     wait_for(lambda: avatar(app.screenshot(tmp_path / "screen.png")) > 300, "an avatar")
     app.press("q")
     assert app.end() == (0, [])
+
+
+@pytest.mark.display
+def test_the_parts_that_the_network_goes_by_glow_on_request(start, videos, tmp_path):
+    out = tmp_path / "out.mp4"
+    app = start("--source", videos / "short.mp4", "--record", out, "--attention")
+    assert app.end() == (0, [])
+    with open_source(str(videos / "short.mp4")) as film, open_source(str(out)) as shown:
+        before, after = (next(iter(frames))[0] for frames in (film, shown))
+    (box,) = ExpressionPipeline(live=False)(before).xyxy.astype(int)
+    face = np.s_[box[1] + 15 : box[3] - 15, box[0] + 15 : box[2] - 15]
+    change = np.abs(after[face].astype(int) - before[face]).sum(axis=2)
+    assert (change > 60).mean() > 0.3
 
 
 @pytest.mark.display
