@@ -105,7 +105,9 @@ class VideoRecorder(OutputFile):
         self._video = self._container.add_stream(
             "libx264",
             rate=(video and video.average_rate) or _RATE,
-            options={"preset": _PRESET, "crf": _CRF},
+            # Without B-frames, which are sent out of their order: where frames are few and
+            # far between, players then lose the last of them.
+            options={"preset": _PRESET, "crf": _CRF, "bf": "0"},
         )
         self._video.width, self._video.height = width + width % 2, height + height % 2
         self._video.pix_fmt = "yuv420p"

@@ -2,12 +2,13 @@
 
 import base64
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ import pytest
 import supervision as sv
 from streamlit.testing.v1 import AppTest
 
-from fer import EXPRESSIONS, ExpressionAnnotator, ExpressionPipeline, FaceState, SourceError
+from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
-from fer.web import faces, live
-from fer.web.processor import ExpressionVideoProcessor
+from fer.rows import COLUMNS, read_rows
+from fer.web import live
 from tests.streamlit_server import (
     CHROMIUM,
     FACE,
@@ -59,6 +60,32 @@ COUNT_REFRESHES = """(seconds) => new Promise((done) => {
     { subtree: true, childList: true, characterData: true, attributes: true });
   setTimeout(() => done(times.length / seconds), seconds * 1000);
 })"""
+
+
+# Nothing may reach over the right edge of the page, but what scrolls by itself.
+FITS = """() => [document.documentElement, document.querySelector(".stMain")]
+  .every((one) => one.scrollWidth <= innerWidth)"""
+BARS_ARE_BELOW = """() => {
+  const video = document.querySelector("iframe[title^=streamlit_webrtc]");
+  const bars = document.querySelector(".fer-face");
+  const [above, below] = [video, bars].map((one) => one.getBoundingClientRect());
+  return above.height && below.height && below.top >= above.bottom;
+}"""
+# What the page gives to the component, and what that asks the browser for.
+KEEP_WISHES = """
+window.wishes = [];
+addEventListener("message", ({ data }) => { if (data.args) window.given = data.args; });
+if (navigator.mediaDevices) {
+  const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wish) => { window.wishes.push(wish); return ask(wish); };
+}
+"""
+NO_CAMERA = [
+    "--no-sandbox",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream=device-count=0",
+]
+HEAD = portrait()[FACE[1] : FACE[3], FACE[0] : FACE[2]]
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +128,14 @@ def press(page: Any, name: str) -> None:
 def start(page: Any) -> Any:
     """Press START, wait for the picture and return the frame that holds it."""
     press(page, "START")
-    holder = next(frame for frame in page.frames if "streamlit_webrtc" in frame.url)
+    holder = component(page)
     holder.wait_for_function("document.querySelector('video')?.videoWidth > 0")
     return holder
+
+
+def component(page: Any) -> Any:
+    """The frame that holds START and the picture."""
+    return next(frame for frame in page.frames if "streamlit_webrtc" in frame.url)
 
 
 def says_happy(page: Any) -> None:
@@ -155,7 +187,7 @@ def test_a_moving_face_comes_back_framed_named_and_mirrored(film: Path, server: 
 
         mirrored = portrait()[:, ::-1]
         x1, y1, x2, y2 = FACE
-        overlaps, places = [], set()
+        overlaps = []
         for _ in range(12):
             picture = grab(holder)
             fit, left, top = find(picture, mirrored)
@@ -163,10 +195,9 @@ def test_a_moving_face_comes_back_framed_named_and_mirrored(film: Path, server: 
             assert fit > find(picture, portrait())[0] + 0.2, "the picture is not mirrored"
             face = np.array([left + 320 - x2, top + y1, left + 320 - x1, top + y2])
             overlaps.append(sv.box_iou_batch(face[None], drawn_box(picture, face)[None])[0, 0])
-            places.add(left // 20)
         assert np.median(overlaps) > 0.6
         assert np.mean(np.array(overlaps) > 0.4) > 0.8
-        assert len(places) > 1, "the face did not move"
+        wait_until(lambda: abs(find(grab(holder), mirrored)[1] - left) > 20, BACK_AGAIN_S)
 
 
 @pytest.mark.browser
@@ -179,7 +210,7 @@ def test_stop_and_start_again_work_any_number_of_times(film: Path, server: Serve
             says_happy(page)
             assert holder.evaluate(COUNT_FRAMES, 2) > 0
             press(page, "STOP")
-            page.locator(".fer-face caption", has_text="appear here").wait_for()
+            page.locator(".fer-face caption", has_text="the program saw").wait_for()
         assert page.locator("[data-testid=stException]").count() == 0
 
 
@@ -231,14 +262,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
     ("arguments", "sentence"),
     [
         (browser_arguments(None, allow_camera=False), live.REFUSED),
-        (
-            [
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream=device-count=0",
-            ],
-            live.NO_CAMERA,
-        ),
+        (NO_CAMERA, live.NO_CAMERA),
     ],
     ids=["refused", "none"],
 )
@@ -266,20 +290,150 @@ def test_a_connection_that_hangs_is_told_within_seconds(film: Path, server: Serv
 
 
 @pytest.mark.browser
-def test_a_phone_shows_the_bars_below_the_picture(server: Server) -> None:
-    with chromium(*browser_arguments(None)) as browser:
+@pytest.mark.slow
+def test_the_switches_and_the_recorder_work_while_the_stream_runs(
+    film: Path, server: Server, tmp_path: Path
+) -> None:
+    with chromium(*browser_arguments(film)) as browser:
+        page = open_page(browser, server.url)
+        holder = start(page)
+        says_happy(page)
+        holder.evaluate("document.querySelector('video').mark = 'the same stream'")
+        page.get_by_text("Mirror", exact=True).click()
+        wait_until(lambda: fits(holder, portrait()) > 0.8, 20)
+        page.get_by_text("Blurred", exact=True).click()
+        wait_until(lambda: fits(holder, HEAD) < 0.7, 20)
+
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text(re.compile("Recording 0:(0[4-9]|[1-5].) of 5:00")).wait_for()
+        page.get_by_role("button", name="Stop recording").click()
+        told = page.get_by_text(re.compile("Recorded 0:..")).inner_text()
+        recorded_s = int(told.split(":")[1]) + 0.5
+        page.get_by_text("Plain", exact=True).click()
+        wait_until(lambda: fits(holder, HEAD) > 0.8, 20)
+        assert holder.evaluate("document.querySelector('video').mark") == "the same stream"
+
+        press(page, "STOP")
+        page.get_by_text("the program saw").wait_for()
+        recording = save(page, "Download the recording", tmp_path / "recording.mp4")
+        length_s, frames = decode(recording)
+        assert length_s == pytest.approx(recorded_s, abs=0.6)
+        assert max(find(frame, portrait())[0] for frame in frames) > 0.6, "nobody is to be seen"
+        assert max(find(frame, HEAD)[0] for frame in frames) < 0.7, "a face is to be seen"
+        page.get_by_role("button", name="Delete it").click()
+        page.get_by_role("button", name="Download the recording").wait_for(state="detached")
+        assert not list(visit_files("recording*"))
+        rows = list(read_rows(save(page, "Download the rows", tmp_path / "rows.csv")))
+        assert list(rows[0]) == list(COLUMNS)
+        assert sum(row["expression"] == "happy" for row in rows) > len(rows) / 2
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_who_leaves_for_another_page_leaves_no_stream_behind(film: Path, tmp_path: Path) -> None:
+    with (
+        running_page(tmp_path / "log.txt") as server,
+        chromium(*browser_arguments(film)) as browser,
+    ):
+        page = open_page(browser, server.url)
+        leave(page, server)
+        after_first = settled(server)
+        for _ in range(2):
+            holder = leave(page, server)
+            assert holder.is_detached(), "the camera stays on"
+            wait_until(lambda: server.threads() <= after_first, BACK_AGAIN_S)
+        assert "Traceback" not in server.log.read_text()
+
+
+def leave(page: Any, server: Server) -> Any:
+    """See the stream run and record, go to another page, and come back to the summary."""
+    holder = start(page)
+    says_happy(page)
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text(re.compile("0:(0[1-9]|[1-5].) of 5:00")).wait_for()
+    page.get_by_role("link", name="How it works").click()
+    page.get_by_text("Mirror", exact=True).wait_for(state="detached")
+    page.get_by_role("link", name="Live").click()
+    page.get_by_text("the program saw").wait_for()
+    page.get_by_role("button", name="Download the recording").wait_for()
+    return holder
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Server) -> None:
+    with chromium(*NO_CAMERA) as browser:
         page = open_page(browser, server.url)
         page.set_viewport_size({"width": 390, "height": 844})
-        # Asked in one go: Streamlit may draw the panel anew between two questions.
-        page.wait_for_function(
-            """() => {
-              const video = document.querySelector("iframe[title^=streamlit_webrtc]");
-              const bars = document.querySelector(".fer-face");
-              const [above, below] = [video, bars].map((one) => one?.getBoundingClientRect());
-              return above?.height && below?.height && below.top >= above.bottom;
-            }"""
+        button = page.frame_locator("iframe[title^=streamlit_webrtc]").get_by_role(
+            "button", name="START"
         )
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        button.wait_for()
+        assert button.bounding_box()["y"] + button.bounding_box()["height"] < 844
+        assert fits_the_width(page)
+
+        page.get_by_role("button", name="Try the sample").click()
+        page.locator(".fer-face caption", has_text="Face 2").wait_for()
+        page.locator(".fer-chart [role=img]").first.wait_for()
+        assert fits_the_width(page)
+        # Asked in one go: Streamlit may draw the panel anew between two questions.
+        assert page.evaluate(BARS_ARE_BELOW)
+        press(page, "STOP")
+        page.get_by_text("the program saw").wait_for()
+        page.get_by_role("button", name="Download the rows").wait_for()
+        assert fits_the_width(page)
+        button.wait_for()
+        press(page, "START")  # the camera's again
+        page.get_by_text(live.NO_CAMERA).wait_for()
+
+
+@pytest.mark.browser
+def test_the_camera_is_asked_for_as_chosen(film: Path, server: Server) -> None:
+    with chromium(*browser_arguments(film)) as browser:
+        page = browser.new_page()
+        page.add_init_script(KEEP_WISHES)
+        page.goto(server.url)
+        page.get_by_role("button", name="Camera").click()
+        page.get_by_text("Rear", exact=True).click()
+        page.get_by_text("1280 × 720, 15 frames a second").click()
+        page.keyboard.press("Escape")
+        component(page).wait_for_function(
+            "window.given?.media_stream_constraints.video.width.ideal === 1280"
+        )
+        holder = start(page)
+        wishes = holder.evaluate("window.wishes[0].video")
+        assert wishes["facingMode"] == {"ideal": "environment"}
+        assert (wishes["width"], wishes["height"]) == ({"ideal": 1280}, {"ideal": 720})
+        assert wishes["frameRate"] == {"ideal": 15, "max": 15}
+
+
+def fits(holder: Any, template: np.ndarray) -> float:
+    """How well a template fits to the picture that the page shows now."""
+    return find(grab(holder), template)[0]
+
+
+def fits_the_width(page: Any) -> bool:
+    """Whether nothing reaches over the right edge."""
+    return bool(page.evaluate(FITS))
+
+
+def save(page: Any, button: str, path: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    download.value.save_as(path)
+    return path
+
+
+def decode(film: Path) -> tuple[float, list[np.ndarray]]:
+    """The length of a film in seconds, and its frames: BGR."""
+    with av.open(str(film)) as container:
+        frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+        return container.duration / av.time_base, frames
+
+
+def visit_files(pattern: str) -> Iterator[Path]:
+    return Path(tempfile.gettempdir()).glob(f"fer-visit-*/{pattern}")
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
@@ -298,99 +452,5 @@ def test_a_broken_model_is_told_in_one_sentence(
 
 
 def test_the_page_imports_no_tensorflow() -> None:
-    code = "import sys, fer.web.live; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, fer.web.app; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-def video_frame(scene: np.ndarray) -> av.VideoFrame:
-    frame = av.VideoFrame.from_ndarray(scene, format="bgr24")
-    frame.pts, frame.time_base = 4500, Fraction(1, 90_000)
-    return frame
-
-
-def scene() -> np.ndarray:
-    picture = np.full((480, 640, 3), 110, np.uint8)
-    picture[100:420, 60:380] = portrait()
-    return picture
-
-
-def test_a_frame_is_mirrored_before_it_is_written_on() -> None:
-    expected = scene()[:, ::-1].copy()
-    ExpressionAnnotator().annotate(expected, ExpressionPipeline()(expected))
-    answer = ExpressionVideoProcessor().recv(video_frame(scene()))
-    np.testing.assert_array_equal(answer.to_ndarray(format="bgr24"), expected)
-    assert (answer.pts, answer.time_base) == (4500, Fraction(1, 90_000))
-
-
-def test_a_frame_that_cannot_be_read_does_not_end_the_stream(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    processor = ExpressionVideoProcessor()
-    with monkeypatch.context() as broken:
-        broken.setattr(processor, "_pipeline", lambda frame: 1 / 0)
-        answers = [processor.recv(video_frame(scene())) for _ in range(3)]
-    for answer in answers:
-        np.testing.assert_array_equal(answer.to_ndarray(format="bgr24"), scene()[:, ::-1])
-    assert len(caplog.records) == 1
-    processor.recv(video_frame(scene()))
-    assert processor.latest is not None and len(processor.latest) == 1
-
-
-def test_frames_may_change_their_size() -> None:
-    processor = ExpressionVideoProcessor()
-    for size in ((640, 480), (320, 240), (640, 480)):
-        answer = processor.recv(video_frame(cv2.resize(scene(), size)))
-        assert (answer.width, answer.height) == size
-
-
-def test_a_stream_that_ended_keeps_nothing() -> None:
-    processor = ExpressionVideoProcessor()
-    processor.recv(video_frame(scene()))
-    processor.on_ended()
-    processor.on_ended()  # the component may say it twice
-    processor.recv(video_frame(scene()))
-    assert processor.latest is None
-
-
-def detections(ids: list[int], tops: list[int]) -> sv.Detections:
-    """Faces of which each shows one expression with 60 %."""
-    scores = np.full((len(ids), len(EXPRESSIONS)), 0.4 / 6, np.float32)
-    scores[np.arange(len(ids)), tops] = 0.6
-    return sv.Detections(
-        xyxy=np.tile([0.0, 0.0, 9.0, 9.0], (len(ids), 1)),
-        tracker_id=np.array(ids),
-        data={"scores": scores, "state": np.array([FaceState.OK] * len(ids))},
-    )
-
-
-def test_faces_keep_their_order_whatever_the_order_of_the_search() -> None:
-    html = faces.faces_html(detections([7, -1, 2], [3, 4, 0]))
-    captions = [part.split("<")[0] for part in html.split("<caption>")[1:]]
-    assert captions == ["Face 1: angry 60 %", "Face 2: happy 60 %", "Face 3: sad 60 %"]
-
-
-def test_each_probability_is_there_as_text_too() -> None:
-    html = faces.faces_html(detections([0], [HAPPY]))
-    assert html.count("<td>7 %</td>") == 6 and html.count("<td>60 %</td>") == 1
-    assert all(name in html and color in html for name, color in EXPRESSIONS)
-
-
-def test_no_face_is_said_in_words() -> None:
-    assert "No face in view." in faces.faces_html(ExpressionPipeline()(np.zeros_like(scene())))
-
-
-def test_by_default_nothing_outside_is_asked_for_a_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(live.ICE_VARIABLE, raising=False)
-    assert live.ice_servers() == []
-
-
-def test_ice_servers_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(live.ICE_VARIABLE, '[{"urls": "turn:example.org:3478"}]')
-    assert live.ice_servers() == [{"urls": "turn:example.org:3478"}]
-
-
-@pytest.mark.parametrize("text", ["turn:example.org", "{}", '["turn:example.org"]', "[{}]"])
-def test_ice_servers_that_are_none_are_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(live.ICE_VARIABLE, text)
-    with pytest.raises(SourceError, match="JSON list"):
-        live.ice_servers()

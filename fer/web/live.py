@@ -1,38 +1,39 @@
-"""The live page: the camera's picture beside the probabilities of each face.
-
-ICE servers: by default none, so that nothing leaves the machine; browser and
-server then meet on one computer or in one local network. A public host needs
-a TURN server: set ``FER_ICE_SERVERS`` to the JSON list that WebRTC calls
-``iceServers``, as an environment variable or as a top-level line of Streamlit's
-``secrets.toml``, which Streamlit puts into the environment.
-"""
+"""The live page: the camera's picture beside the probabilities of each face."""
 
 import functools
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import streamlit as st
+from aiortc.contrib.media import MediaPlayer
 from streamlit_webrtc import Translations, WebRtcMode, WebRtcStreamerContext, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
-from fer.web import faces
-from fer.web.processor import ExpressionVideoProcessor
+from fer.web import connection
+from fer.web.faces import empty_html, faces_html
+from fer.web.history import History
+from fer.web.look import choose_look
+from fer.web.pages import link
+from fer.web.processor import ExpressionVideoProcessor, Reading
+from fer.web.recorder import offer_recording, show_recorder, tell_problem
+from fer.web.sample import SAMPLE_VIDEO
+from fer.web.settings import View, choose_camera, chosen_camera
+from fer.web.stream import LiveStream, current_stream
+from fer.web.summary import show_summary
 
 Stream: TypeAlias = WebRtcStreamerContext[ExpressionVideoProcessor, Any]
-
-ICE_VARIABLE = "FER_ICE_SERVERS"
-"""Environment variable with the ICE servers, a JSON list."""
 
 PATIENCE_S = 10.0
 """Seconds without a frame after which the page says what to do."""
 
 REFRESH_S = 0.4
 """Seconds between two looks at the newest result."""
+
+CONTROLS_S = 1.0
+"""Seconds between two looks at how long a recording is."""
 
 REFUSED = (
     "The browser may not use the camera: allow it for this page (the camera sign in the "
@@ -44,25 +45,19 @@ NO_MEDIA = (
     "Browsers open the camera on https:// pages and on http://localhost only: use one of these."
 )
 NO_FRAME = (
-    "No picture has arrived for 10 seconds: press STOP and START again; if that does not help, "
-    "a firewall is in the way, and whoever runs this page has to set "
-    f"{ICE_VARIABLE} to a TURN server."
+    "No picture has arrived for 10 seconds: press STOP and START again. If that does not help, "
+    "a firewall is in the way: networks with strict ones need a TURN server, which whoever runs "
+    f"this page names in {connection.BROWSER_VARIABLE}. A photo or a video works without."
 )
 
-_CAMERA: dict[str, Any] = {
-    "video": {
-        "width": {"ideal": 640},
-        "height": {"ideal": 480},
-        "frameRate": {"ideal": 30, "max": 30},
-    },
-    "audio": False,
-}
+_KEY = "live"
 _VIDEO: dict[str, Any] = {
     "autoPlay": True,
     "playsInline": True,
     "muted": True,
     "controls": False,
-    "style": {"width": "100%", "aspectRatio": "4 / 3", "borderRadius": "0.5rem"},
+    # The camera's own shape, as soon as it is known: a phone's may be upright.
+    "style": {"width": "100%", "aspectRatio": "auto 4 / 3", "borderRadius": "0.5rem"},
 }
 _TRANSLATIONS: Translations = {
     "start": "START",
@@ -99,11 +94,17 @@ export default function ({ parentElement, data }) {
 }
 """
 _STYLE = """<style>
-/* Room for the picture before it comes, so that nothing below it moves. */
-.st-key-picture { aspect-ratio: 1.08; }
+.st-key-video { container-type: inline-size; }
+.fer-note { font-size: 0.875rem; opacity: 0.8; }
 .fer-advice:empty { display: none; }
 .fer-advice { border-left: 0.25rem solid #e15759; padding: 0.5rem 0.75rem; }
 </style>"""
+# Room for the picture before it comes, so that nothing below it moves.
+_ROOM = "<style>.st-key-picture { min-height: calc(75cqw + 3.25rem); }</style>"
+# A phone that is held upright gives an upright picture.
+_UPRIGHT_ROOM = """<style>@media (pointer: coarse) and (orientation: portrait) {
+  .st-key-picture { min-height: calc(133cqw + 3.25rem); }
+}</style>"""
 
 
 def show(model: str | Path | None = None) -> None:
@@ -116,54 +117,68 @@ def show(model: str | Path | None = None) -> None:
         FerError: The model or the ICE servers are no good.
     """
     st.html(_STYLE)
-    st.markdown("Press START and look into the camera: every face is framed and named.")
-    ExpressionClassifier(model)  # a missing model is better told before START
+    stream = current_stream()
+    if not stream.processor:
+        ExpressionClassifier(model)  # a missing model is better told before START
     video, panel = st.columns([3, 2], gap="medium")
-    with video, st.container(key="picture"):
-        context = _stream(model)
-        _advise()
+    with video, st.container(key="video"):
+        with st.container(key="picture", gap=None):
+            context = _stream(model, stream)
+            _advise()
+        running = context.state.playing or context.state.signalling
+        _make_room(stream) if running else _invite(stream)
+        # Drawn anew by themselves: streamlit-webrtc may take runs of the whole
+        # script that follow close on one another for a page that was left.
+        st.fragment(_controls, run_every=CONTROLS_S if running else None)(stream, running)
     with panel:
-        _follow(context)
+        _follow(stream, running)
 
 
-def ice_servers() -> list[dict[str, Any]]:
-    """Read the ICE servers from ``FER_ICE_SERVERS``.
-
-    Returns:
-        WebRTC's ``iceServers``; empty by default.
-
-    Raises:
-        SourceError: The variable holds something else.
-    """
-    try:
-        servers = json.loads(os.environ.get(ICE_VARIABLE) or "[]")
-    except ValueError:
-        servers = None
-    if not isinstance(servers, list) or not all(
-        isinstance(server, dict) and "urls" in server for server in servers
-    ):
-        raise SourceError(
-            f"{ICE_VARIABLE} is not understood; expected a JSON list such as "
-            '`[{"urls": "turn:host:3478", "username": "…", "credential": "…"}]`.'
-        )
-    return servers
+def _controls(stream: LiveStream, running: bool) -> None:
+    """Show the switches and the recorder."""
+    faces, attention = choose_look()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        mirror = st.toggle("Mirror", True, key="view_mirror", persist_state="session")
+        if running:
+            show_recorder(stream)
+    stream.show(View(mirror, faces, attention))
+    tell_problem(stream)
+    if not running:
+        offer_recording(stream)
 
 
-def _stream(model: str | Path | None) -> Stream:
+def _stream(model: str | Path | None, stream: LiveStream) -> Stream:
     """Show the video and its START button."""
+    # The component begins the sample by itself, and shows STOP again once it has.
+    before = st.session_state.get(_KEY)
+    begins = stream.sample and not (before and any(before.state))
     try:
         return webrtc_streamer(
-            key="live",
-            mode=WebRtcMode.SENDRECV,
-            rtc_configuration={"iceServers": ice_servers()},
-            media_stream_constraints=_CAMERA,
-            video_processor_factory=functools.partial(ExpressionVideoProcessor, model),
+            key=_KEY,
+            mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
+            frontend_rtc_configuration=connection.browser_configuration(),
+            server_rtc_configuration=connection.server_configuration(),
+            media_stream_constraints=chosen_camera().constraints,
+            desired_playing_state=True if begins else None,
+            player_factory=_play_sample if stream.sample else None,
+            video_processor_factory=functools.partial(stream.begin, model),
             video_html_attrs=_VIDEO,
             translations=_TRANSLATIONS,
+            on_change=functools.partial(_forget_sample, stream),
             media_toggle_controls=False,
         )
     except SignallingTimeoutError as error:
         raise SourceError(NO_FRAME) from error
+
+
+def _play_sample() -> MediaPlayer:
+    return MediaPlayer(str(SAMPLE_VIDEO), loop=True)
+
+
+def _forget_sample(stream: LiveStream) -> None:
+    """Go back to the camera once the sample was stopped."""
+    state = st.session_state[_KEY].state
+    stream.sample = stream.sample and (state.playing or state.signalling)
 
 
 def _advise() -> None:
@@ -177,30 +192,58 @@ def _advise() -> None:
     component(key="advice", data=_ADVICE)
 
 
-def _follow(context: Stream) -> None:
+def _make_room(stream: LiveStream) -> None:
+    """Keep room for the picture."""
+    st.html(_ROOM if stream.sample else _ROOM + _UPRIGHT_ROOM)
+
+
+def _invite(stream: LiveStream) -> None:
+    """Say what to do, and offer the sample."""
+    st.markdown("Press START and look into the camera: every face is framed and named.")
+    with st.container(horizontal=True):
+        st.button("No camera? Try the sample", on_click=stream.want_sample)
+        choose_camera()
+
+
+def _follow(stream: LiveStream, running: bool) -> None:
     """Show the newest result, again and again while the stream runs."""
-    running = context.state.playing or context.state.signalling
     if not running:
         st.session_state.pop("started_s", None)
     elif "started_s" not in st.session_state:
         st.session_state["started_s"] = time.monotonic()
         st.session_state["gave_up"] = False
-    st.fragment(_panel, run_every=REFRESH_S if running else None)(context, running)
+    st.fragment(_panel, run_every=REFRESH_S if running else None)(stream, running)
 
 
-def _panel(context: Stream, running: bool) -> None:
+def _panel(stream: LiveStream, running: bool) -> None:
     """Show the newest result once."""
-    processor = context.video_processor
+    processor = stream.processor
     if running:
         started_s = st.session_state.get("started_s", time.monotonic())
-        seen_s = (processor and processor.last_frame_s) or started_s
+        seen_s = max(started_s, (processor and processor.last_frame_s) or started_s)
         st.session_state["gave_up"] = time.monotonic() - seen_s > PATIENCE_S
     # Stays after a connection that failed, until the next START.
     if st.session_state.get("gave_up"):
         st.warning(NO_FRAME)
+        link("Photo")
+        link("Video")
+    elif not running and processor and processor.latest:
+        stream.end()
+        show_summary(processor.history)
     elif not running:
-        st.html(faces.empty_html("Each face's probabilities appear here."))
+        st.html(empty_html("Each face's probabilities appear here."))
     elif processor is None or processor.latest is None:
-        st.html(faces.empty_html("Waiting for the camera …"))
+        st.html(empty_html("Waiting for the camera …"))
     else:
-        st.html(faces.faces_html(processor.latest))
+        st.html(_reading_html(processor.latest, processor.history))
+
+
+def _reading_html(reading: Reading, history: History) -> str:
+    if reading.too_dark:
+        bars = empty_html("Too dark to see a face: turn on a light.")
+    else:
+        bars = faces_html(reading.detections, history.faces)
+    return (
+        f'{bars}<p class="fer-note">Frames a second: {reading.rate:.0f}. Work for each: '
+        f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.</p>"
+    )

@@ -1,7 +1,10 @@
 """What happens to each picture of a browser's camera. Runs in a media thread: no `st.*` here."""
 
 import logging
+import threading
 import time
+from collections import deque
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -11,13 +14,38 @@ import supervision as sv
 from streamlit_webrtc import VideoProcessorBase
 
 from fer.annotation import ExpressionAnnotator
-from fer.pipeline import ExpressionPipeline
+from fer.expressions import FaceState
+from fer.pipeline import ExpressionPipeline, is_too_dark
+from fer.web.capture import Capture
+from fer.web.history import History
+from fer.web.settings import View
+from fer.web.visit import LastFace, Visit
+
+_LAST_FACE_S = 1.0  # between two that are kept
+_PACE = 30  # frames over which the pace is measured
 
 LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a frame shows, for the page.
+
+    Attributes:
+        detections: What `fer.ExpressionPipeline` returned.
+        too_dark: There is no face, and too little light to find one.
+        rate: Frames a second, lately.
+        work_s: From a frame's arrival in the processor to its answer, on average, in seconds.
+    """
+
+    detections: sv.Detections
+    too_dark: bool
+    rate: float
+    work_s: float
+
+
 class ExpressionVideoProcessor(VideoProcessorBase):
-    """Mirrors the frames of one stream, reads the faces and draws what they show.
+    """Reads the faces in the frames of one stream and draws what they show.
 
     streamlit-webrtc makes one for each stream, calls `recv` in the stream's
     own thread with the newest frame only, and `on_ended` when the stream ends:
@@ -25,30 +53,52 @@ class ExpressionVideoProcessor(VideoProcessorBase):
 
     Args:
         model: As `fer.ExpressionPipeline` takes it.
+        visit: Whose stream it is.
+        view: How the picture is shown at first.
+        source: What the rows say they come from; only the ``camera`` shows the
+            visitor's own face.
 
     Attributes:
+        view: How the picture is shown. A page replaces it at any time.
         latest: What the newest frame shows, None before the first. A page may
             read it from its own thread: it is replaced, never changed.
         last_frame_s: When a frame came last, on the clock of `time.monotonic`;
             None before the first.
+        history: What was seen until now.
 
     Raises:
         ModelError: The model is missing, damaged or not one of ours.
     """
 
-    def __init__(self, model: str | Path | None = None) -> None:
-        self.latest: sv.Detections | None = None
+    def __init__(
+        self,
+        model: str | Path | None,
+        visit: Visit,
+        view: View,
+        source: str = "camera",
+    ) -> None:
+        self.view = view
+        self.latest: Reading | None = None
         self.last_frame_s: float | None = None
         self._pipeline: ExpressionPipeline | None = ExpressionPipeline(model)
+        self.history = History(visit.folder / f"{source}.csv", source)
+        self._visit = visit
+        self._shows_visitor = source == "camera"
+        self._capture: Capture | None = None
         self._annotator = ExpressionAnnotator()
-        self._annotated_height = 0
+        self._annotated: tuple[int, View] | None = None
+        self._times: deque[tuple[float, float]] = deque(maxlen=_PACE)
+        self._kept_s = -np.inf
         self._complained = False
+        # The page's thread begins and ends what the media thread works with.
+        self._lock = threading.Lock()
 
     def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Answer a frame with its annotated mirror image.
+        """Answer a frame with its annotated image.
 
-        A frame that cannot be read comes back mirrored and without boxes, and
-        the log says why: one bad frame must not end the stream.
+        A frame that cannot be read comes back without boxes, or black where
+        faces are to be hidden, and the log says why: one bad frame must not
+        end the stream.
 
         Args:
             frame: The newest frame of the camera.
@@ -57,30 +107,101 @@ class ExpressionVideoProcessor(VideoProcessorBase):
             A frame of the same size and time.
         """
         self.last_frame_s = time.monotonic()
-        # Mirrored before it is drawn on, so that the writing is not.
-        scene = np.ascontiguousarray(frame.to_ndarray(format="bgr24")[:, ::-1], np.uint8)
-        try:
-            self._read(scene)
-        except Exception:
-            if not self._complained:
-                LOGGER.exception("A frame could not be read; the stream goes on without it.")
-            self._complained = True
+        picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        with self._lock:
+            scene = self._answer(picture, self.view, self.last_frame_s)
+        self._times.append((self.last_frame_s, time.monotonic() - self.last_frame_s))
         answer = av.VideoFrame.from_ndarray(scene, format="bgr24")
         answer.pts, answer.time_base = frame.pts, frame.time_base
         return answer
 
-    def on_ended(self) -> None:
-        """Let go of the cascade and the interpreter, and of what was seen."""
-        self._pipeline = None
-        self.latest = None
+    def record(self, capture: Capture | None) -> None:
+        """Record the frames from now on, as they are shown; None ends it."""
+        with self._lock:
+            if self._capture:
+                self._capture.stop()
+            self._capture = capture
 
-    def _read(self, scene: npt.NDArray[np.uint8]) -> None:
-        if self._pipeline is None:
-            return
+    def on_ended(self) -> None:
+        """Let go of the cascade and the interpreter, and finish what was written."""
+        with self._lock:
+            self._pipeline = None
+            self.history.close()
+            if self._capture:
+                self._capture.stop()
+
+    def _answer(
+        self, picture: npt.NDArray[np.uint8], view: View, time_s: float
+    ) -> npt.NDArray[np.uint8]:
+        """Draw on a frame, or on its mirror image, what it shows."""
+        # Mirrored before it is drawn on, so that the writing is not.
+        scene = np.ascontiguousarray(picture[:, ::-1] if view.mirror else picture)
+        try:
+            if self._pipeline:
+                # Hidden faces are looked for in every frame, and everywhere.
+                self._pipeline.search_always = view.faces.hides
+                detections = self._pipeline(picture, time_s)
+                self._keep(picture, detections, view, time_s)
+                self._draw(scene, detections, view)
+                if self._capture:
+                    self._capture.write(scene, time_s)
+                return scene
+        except Exception:
+            if not self._complained:
+                LOGGER.exception("A frame could not be read; the stream goes on without it.")
+            self._complained = True
+        return np.zeros_like(scene) if view.faces.hides else scene
+
+    def _draw(self, scene: npt.NDArray[np.uint8], detections: sv.Detections, view: View) -> None:
         # A browser sends smaller frames while the network is busy.
-        if self._annotated_height != len(scene):
-            self._annotated_height = len(scene)
-            self._annotator = ExpressionAnnotator(len(scene))
-        detections = self._pipeline(scene)
+        if self._annotated != (len(scene), view):
+            self._annotated = (len(scene), view)
+            self._annotator = ExpressionAnnotator(len(scene), view.faces, view.attention)
+        if view.mirror:
+            detections = mirrored(detections, scene.shape[1])
         self._annotator.annotate(scene, detections)
-        self.latest = detections
+
+    def _keep(
+        self, picture: npt.NDArray[np.uint8], detections: sv.Detections, view: View, time_s: float
+    ) -> None:
+        """Keep what the page wants to know of a frame."""
+        self.history.add(detections, time_s)
+        if not self._shows_visitor:
+            pass
+        elif view.faces.hides:
+            self._visit.last_face = None
+        elif time_s - self._kept_s > _LAST_FACE_S and (face := largest(detections)) is not None:
+            self._kept_s = time_s
+            self._visit.last_face = LastFace(picture.copy(), face)
+        times_s, work_s = zip(*self._times, strict=True) if self._times else ((time_s,), (0.0,))
+        self.latest = Reading(
+            detections,
+            not len(detections) and is_too_dark(picture),
+            len(times_s) / max(time_s - times_s[0], 1e-3),
+            sum(work_s) / len(work_s),
+        )
+
+
+def mirrored(detections: sv.Detections, width: int) -> sv.Detections:
+    """Give a result as it is in the mirror image of its frame.
+
+    Args:
+        detections: What `fer.ExpressionPipeline` returned.
+        width: Of the frame in pixels.
+    """
+    x1, y1, x2, y2 = detections.xyxy.T
+    attention = np.asarray(detections.data["attention"])[:, :, ::-1]
+    return replace(
+        detections,
+        xyxy=np.stack([width - x2, y1, width - x1, y2], axis=1),
+        data={**detections.data, "attention": attention},
+    )
+
+
+def largest(detections: sv.Detections) -> npt.NDArray[np.float32] | None:
+    """Give the box of the largest face that can be read, None if there is none."""
+    readable = np.isin(detections.data["state"], [FaceState.OK, FaceState.UNSURE])
+    boxes = detections.xyxy[readable]
+    if not len(boxes):
+        return None
+    return np.asarray(boxes[detections.area[readable].argmax()], np.float32)

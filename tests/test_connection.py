@@ -1,0 +1,105 @@
+"""Which ICE servers browser and server are given."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit import config
+from streamlit.runtime.secrets import secrets_singleton
+
+from fer import SourceError
+from fer.web import connection
+
+TURN = {"urls": ["turn:example.org:3478"], "username": "anna", "credential": "hush"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FER_ICE_SERVERS", "FER_SERVER_ICE_SERVERS", "FER_ICE_TRANSPORT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Path]:
+    """Where Streamlit looks for secrets."""
+    path = tmp_path / "secrets.toml"
+    usual = config.get_option("secrets.files")
+    config.set_option("secrets.files", [str(path)])
+    secrets_singleton._reset()
+    yield path
+    secrets_singleton._reset()
+    config.set_option("secrets.files", usual)
+
+
+def test_by_default_nothing_outside_is_asked_for_a_way() -> None:
+    assert connection.browser_configuration() == {"iceServers": [], "iceTransportPolicy": "all"}
+    assert connection.server_configuration() == {"iceServers": []}
+
+
+def test_both_ends_are_given_the_servers_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stun = {"urls": "stun:example.org"}
+    monkeypatch.setenv("FER_ICE_SERVERS", json.dumps([stun, TURN]))
+    expected = [{"urls": ["stun:example.org"]}, TURN]
+    assert connection.browser_configuration()["iceServers"] == expected
+    assert connection.server_configuration()["iceServers"] == expected
+
+
+def test_the_server_may_do_without_what_the_browser_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_ICE_SERVERS", json.dumps([TURN]))
+    monkeypatch.setenv("FER_SERVER_ICE_SERVERS", "[]")
+    monkeypatch.setenv("FER_ICE_TRANSPORT_POLICY", "relay")
+    assert connection.browser_configuration() == {
+        "iceServers": [TURN],
+        "iceTransportPolicy": "relay",
+    }
+    assert connection.server_configuration() == {"iceServers": []}
+
+
+def test_the_secrets_may_name_them_as_json(secrets: Path) -> None:
+    secrets.write_text(f"FER_ICE_SERVERS = '{json.dumps([TURN])}'\n")
+    assert connection.browser_configuration()["iceServers"] == [TURN]
+
+
+def test_the_secrets_may_name_them_as_tables(secrets: Path) -> None:
+    secrets.write_text(
+        '[[FER_ICE_SERVERS]]\nurls = ["turn:example.org:3478"]\n'
+        'username = "anna"\ncredential = "hush"\n'
+    )
+    assert connection.browser_configuration()["iceServers"] == [TURN]
+    assert json.dumps(connection.browser_configuration()), "it is sent to the browser as JSON"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "turn:example.org",
+        "{}",
+        "{}x",
+        "3",
+        '["turn:example.org"]',
+        "[{}]",
+        '[{"urls": "example.org"}]',
+        '[{"urls": "turn:hush"}]',
+        '[{"urls": "turn:example.org", "username": "anna", "credential": ""}]',
+        '[{"urls": 3}]',
+    ],
+)
+def test_servers_that_are_none_are_told_without_being_repeated(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("FER_ICE_SERVERS", "FER_SERVER_ICE_SERVERS"):
+        monkeypatch.setenv("FER_ICE_SERVERS", "[]")
+        monkeypatch.setenv(variable, text)
+        with pytest.raises(SourceError, match=f"^{variable} is not understood.*JSON list") as told:
+            connection.server_configuration()
+        assert "hush" not in str(told.value)
+        assert told.value.__cause__ is None and told.value.__suppress_context__
+
+
+def test_a_policy_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FER_ICE_TRANSPORT_POLICY", "turn")
+    with pytest.raises(SourceError, match="expected all or relay"):
+        connection.browser_configuration()

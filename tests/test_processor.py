@@ -1,0 +1,271 @@
+"""What happens to the frames of a stream, as the visitor's switches stand."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+import supervision as sv
+
+from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, FaceView
+from fer.web.processor import ExpressionVideoProcessor, largest, mirrored
+from fer.web.settings import View
+from fer.web.stream import LiveStream
+from fer.web.visit import Visit
+from tests.streamlit_server import FACE, portrait
+
+LEFT, TOP = 60, 100
+X1, Y1, X2, Y2 = np.add(FACE, (LEFT, TOP, LEFT, TOP))
+PLAIN = View(mirror=False)
+BLURRED = View(mirror=False, faces=FaceView.BLUR)
+
+
+@pytest.fixture
+def visit() -> Iterator[Visit]:
+    visit = Visit()
+    yield visit
+    visit.end()
+
+
+@pytest.fixture
+def processor(visit: Visit) -> Iterator[ExpressionVideoProcessor]:
+    processor = ExpressionVideoProcessor(None, visit, View())
+    yield processor
+    processor.on_ended()
+
+
+def scene() -> np.ndarray:
+    picture = np.full((480, 640, 3), 110, np.uint8)
+    picture[TOP : TOP + 320, LEFT : LEFT + 320] = portrait()
+    return picture
+
+
+def video_frame(picture: np.ndarray) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+    frame.pts, frame.time_base = 4500, Fraction(1, 90_000)
+    return frame
+
+
+def answer(processor: ExpressionVideoProcessor, picture: np.ndarray | None = None) -> np.ndarray:
+    """What comes back for a picture, by default that of a face: BGR."""
+    frame = processor.recv(video_frame(scene() if picture is None else picture))
+    assert (frame.pts, frame.time_base) == (4500, Fraction(1, 90_000))
+    return frame.to_ndarray(format="bgr24")
+
+
+def detail(picture: np.ndarray) -> float:
+    """How much there is to see of the face: little where it is a few squares."""
+    face = cv2.cvtColor(picture[Y1:Y2, X1:X2], cv2.COLOR_BGR2GRAY)
+    return float(np.abs(cv2.Laplacian(face[10:-10, 10:-10], cv2.CV_32F)).mean())
+
+
+def test_a_frame_is_mirrored_before_it_is_written_on(processor: ExpressionVideoProcessor) -> None:
+    detections = ExpressionPipeline()(scene())
+    expected = scene()[:, ::-1].copy()
+    ExpressionAnnotator().annotate(expected, mirrored(detections, 640))
+    np.testing.assert_array_equal(answer(processor), expected)
+
+
+def test_a_mirrored_box_lies_where_the_mirrored_face_is() -> None:
+    here, there = (ExpressionPipeline()(picture) for picture in (scene(), scene()[:, ::-1].copy()))
+    assert sv.box_iou_batch(mirrored(here, 640).xyxy, there.xyxy)[0, 0] > 0.9
+    np.testing.assert_array_equal(mirrored(mirrored(here, 640), 640).xyxy, here.xyxy)
+    np.testing.assert_array_equal(
+        mirrored(here, 640).data["attention"], here.data["attention"][:, :, ::-1]
+    )
+    nobody = ExpressionPipeline()(np.zeros_like(scene()))
+    assert len(mirrored(nobody, 640)) == 0
+
+
+def test_the_switches_take_effect_on_the_next_frame(processor: ExpressionVideoProcessor) -> None:
+    answer(processor)
+    processor.view = PLAIN
+    shown = answer(processor)
+    expected = ExpressionAnnotator().annotate(scene(), processor.latest.detections)
+    np.testing.assert_array_equal(shown, expected)
+    processor.view = BLURRED
+    assert detail(answer(processor)) < detail(shown) / 3
+    processor.view = PLAIN
+    assert detail(answer(processor)) > detail(shown) * 0.9
+
+
+def test_a_face_that_is_to_be_hidden_is_hidden_from_its_first_frame_on(
+    processor: ExpressionVideoProcessor,
+) -> None:
+    processor.view = BLURRED
+    for _ in range(3):
+        answer(processor, np.full((480, 640, 3), 110, np.uint8))
+        assert detail(answer(processor)) < detail(scene()) / 3
+
+
+def test_a_switch_does_not_make_a_face_another(processor: ExpressionVideoProcessor) -> None:
+    ids = set()
+    for view in (PLAIN, View(), BLURRED, PLAIN):
+        processor.view = view
+        for _ in range(5):
+            answer(processor)
+        ids.add(int(processor.latest.detections.tracker_id[0]))
+    assert len(ids) == 1
+
+
+def test_what_the_network_sees_is_drawn_on_request(processor: ExpressionVideoProcessor) -> None:
+    processor.view = PLAIN
+    plain = answer(processor)
+    processor.view = replace(PLAIN, attention=True)
+    heat = answer(processor)
+    changed = np.abs(heat.astype(int) - plain).sum(axis=2) > 30
+    assert changed[Y1:Y2, X1:X2].mean() > 0.3
+    assert changed[:, 400:].mean() == 0
+
+
+def test_a_frame_that_cannot_be_read_does_not_end_the_stream(
+    processor: ExpressionVideoProcessor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    processor.view = PLAIN
+    with monkeypatch.context() as broken:
+        broken.setattr(ExpressionPipeline, "__call__", lambda *_: 1 / 0)
+        for _ in range(3):
+            np.testing.assert_array_equal(answer(processor), scene())
+        processor.view = BLURRED
+        assert not answer(processor).any(), "a face that is to be hidden came out"
+    assert len(caplog.records) == 1
+    answer(processor)
+    assert processor.latest is not None and len(processor.latest.detections) == 1
+
+
+def test_frames_may_change_their_size(processor: ExpressionVideoProcessor) -> None:
+    for size in ((640, 480), (320, 240), (640, 480), (480, 640)):
+        assert answer(processor, cv2.resize(scene(), size)).shape[1::-1] == size
+
+
+def test_a_stream_that_ended_lets_go_of_everything(processor: ExpressionVideoProcessor) -> None:
+    processor.view = BLURRED
+    answer(processor)
+    processor.on_ended()
+    processor.on_ended()  # the component may say it twice
+    assert processor.history.rows.exists()
+    before = processor.latest
+    assert not answer(processor).any(), "the last frames after the end would show the face"
+    assert processor.latest is before
+
+
+def test_the_last_face_is_kept_undrawn_and_seldom(
+    processor: ExpressionVideoProcessor, visit: Visit
+) -> None:
+    for view in (View(), PLAIN):
+        processor.view = view
+        answer(processor)
+        face = visit.last_face
+        assert face is not None
+        np.testing.assert_array_equal(face.frame, scene())
+        expected = np.array([[X1, Y1, X2, Y2]], float)
+        assert sv.box_iou_batch(face.box[None], expected)[0, 0] > 0.6
+    answer(processor)
+    assert visit.last_face is face, "once a second is enough"
+
+
+def test_a_hidden_face_is_not_kept(processor: ExpressionVideoProcessor, visit: Visit) -> None:
+    answer(processor)
+    assert visit.last_face
+    processor.view = BLURRED
+    answer(processor)
+    assert visit.last_face is None
+
+
+def test_a_face_of_the_sample_is_not_the_visitors(visit: Visit) -> None:
+    processor = ExpressionVideoProcessor(None, visit, View(), "sample")
+    answer(processor)
+    assert visit.last_face is None and processor.history.rows.name == "sample.csv"
+    processor.on_ended()
+
+
+def test_the_largest_face_that_can_be_read_is_kept() -> None:
+    boxes = np.float32([[0, 0, 90, 90], [0, 0, 50, 50], [0, 0, 60, 60]])
+    state = np.array([FaceState.DARK, FaceState.OK, FaceState.UNSURE], object)
+    detections = sv.Detections(boxes, data={"state": state})
+    np.testing.assert_array_equal(largest(detections), boxes[2])
+    assert largest(detections[:1]) is None
+
+
+def test_the_dark_is_told_from_an_empty_room(processor: ExpressionVideoProcessor) -> None:
+    answer(processor, np.full((480, 640, 3), 110, np.uint8))
+    assert processor.latest and not processor.latest.too_dark
+    answer(processor, np.full((480, 640, 3), 4, np.uint8))
+    assert processor.latest.too_dark
+
+
+def test_the_pace_is_measured(processor: ExpressionVideoProcessor) -> None:
+    for _ in range(20):
+        answer(processor)
+    reading = processor.latest
+    assert reading is not None
+    assert 0 < reading.work_s < 1 / reading.rate < 1
+
+
+@pytest.fixture
+def stream(visit: Visit) -> LiveStream:
+    stream = LiveStream(visit)
+    stream.show(BLURRED)
+    return stream
+
+
+def test_a_recording_shows_what_the_picture_showed(stream: LiveStream) -> None:
+    processor = stream.begin(None)
+    answer(processor)
+    stream.record()
+    shown = [answer(processor) for _ in range(10)]
+    stream.stop_recording()
+    answer(processor)
+    assert stream.capture and stream.capture.over
+    with av.open(str(stream.capture.path)) as film:
+        recorded = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+    assert len(recorded) == 10
+    assert detail(recorded[5]) < detail(scene()) / 3
+    assert np.abs(recorded[5].astype(int) - shown[5]).mean() < 4
+    stream.delete_recording()
+    assert stream.capture is None and not list(stream.visit.folder.glob("*.mp4"))
+
+
+@pytest.mark.parametrize("how", ["stop", "another", "leave"])
+def test_a_stream_that_ends_ends_its_recording(how: str, stream: LiveStream) -> None:
+    processor = stream.begin(None)
+    stream.record()
+    answer(processor)
+    assert stream.capture and not stream.capture.over
+    if how == "stop":
+        processor.on_ended()
+    elif how == "another":
+        stream.begin(None)
+    else:
+        stream.visit.end()
+    assert stream.capture.over and stream.capture.problem is None
+    assert stream.capture.path.exists() == (how != "leave")
+    assert stream.visit.folder.exists() == (how != "leave")
+
+
+def test_a_new_recording_takes_the_place_of_the_last(stream: LiveStream) -> None:
+    processor = stream.begin(None)
+    for frames in (9, 2):
+        stream.record()
+        for _ in range(frames):
+            answer(processor)
+        stream.stop_recording()
+    assert [path.suffix for path in stream.visit.folder.glob("rec*")] == [".mp4"]
+    with av.open(str(stream.capture.path)) as film:
+        assert len(list(film.decode(video=0))) == 2
+
+
+def test_a_recording_that_cannot_begin_is_told_in_a_sentence(
+    stream: LiveStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream.begin(None)
+    (stream.visit.folder / "recording.mp4").mkdir()
+    monkeypatch.setattr(LiveStream, "delete_recording", lambda self: None)
+    stream.record()
+    assert stream.problem and str(stream.visit.folder) not in stream.problem
+    assert stream.capture is None
