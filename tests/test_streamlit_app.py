@@ -287,6 +287,10 @@ def test_a_connection_that_hangs_is_told_within_seconds(film: Path, server: Serv
         page.goto(server.url)
         press(page, "START")
         page.get_by_text("No picture has arrived").wait_for(timeout=30_000)
+        # Beside those at the top of the page.
+        assert page.get_by_role("link", name="Photo").count() == 2
+        page.get_by_role("link", name="Video").last.click()
+        page.wait_for_url("**/video")
 
 
 @pytest.mark.browser
@@ -394,7 +398,7 @@ def test_the_camera_is_asked_for_as_chosen(film: Path, server: Server) -> None:
         page = browser.new_page()
         page.add_init_script(KEEP_WISHES)
         page.goto(server.url)
-        page.get_by_role("button", name="Camera").click()
+        page.get_by_test_id("stPopoverButton").click()
         page.get_by_text("Rear", exact=True).click()
         page.get_by_text("1280 × 720, 15 frames a second").click()
         page.keyboard.press("Escape")
