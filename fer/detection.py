@@ -24,7 +24,7 @@ NEAR_SIDE = 40
 """Side to which `near` scales the face that it looks for, in pixels."""
 
 _SCALE_STEP = 1.1
-_MIN_NEIGHBORS = 4
+_MIN_NEIGHBORS = 6  # no known face has fewer, and nearly all that is no face has
 _MIN_PROFILE_NEIGHBORS = 2  # finds 98 of 100 profiles, and none where there is no face
 _MIN_SIDE = 24  # pixels of the scaled picture: 48 of a 640×480 frame
 _NEAR_SIZES = (28, 56)  # pixels: a face grows or shrinks by 1.4 between two frames at most

@@ -9,8 +9,10 @@ import supervision as sv
 
 from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.annotation import describe
+from fer.media import open_source
 from fer.pipeline import is_too_dark
 from fer.tracking import HOLD_S, UNKNOWN_ID
+from tests.streamlit_server import write_camera_film
 from tests.synthetic import Face, FaceVideo, portrait, wholly_inside
 
 FOUND_IOU = 0.4
@@ -95,6 +97,15 @@ def test_faces_are_found_under_many_conditions(name):
     watched = watch(video)
     assert watched.recall >= recall
     assert watched.false_boxes <= FALSE_BOXES
+
+
+def test_nothing_in_a_whole_portrait_but_the_face_is_taken_for_one(tmp_path):
+    film = write_camera_film(tmp_path / "astronaut.y4m")
+    pipeline = ExpressionPipeline()
+    with open_source(str(film)) as frames:
+        counts = [len(pipeline(frame, time_s)) for frame, time_s in frames]
+    assert min(counts) == 1
+    assert np.mean(counts) <= 1.05
 
 
 def test_a_face_that_lies_on_its_side_is_not_found():
