@@ -14,7 +14,8 @@ from fer.avatars import UNKNOWN, load_avatar, paste
 from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, FaceState
 from fer.preprocessing import BOX_MARGIN
 
-_PALETTE = sv.ColorPalette.from_hex([expression.color for expression in EXPRESSIONS])
+_UNTOLD = "#ffffff"  # instead of the colour of an expression that cannot be relied on
+_PALETTE = sv.ColorPalette.from_hex([*(expression.color for expression in EXPRESSIONS), _UNTOLD])
 _REASONS = {
     FaceState.DARK: "too dark",
     FaceState.SMALL: "too small or too far",
@@ -99,6 +100,8 @@ class ExpressionAnnotator:
         """
         if not len(detections):
             return scene
+        expressions = np.asarray(detections.class_id)
+        colors = np.where(_is_told(detections), expressions, len(EXPRESSIONS))
         if self._faces == FaceView.INSTEAD:
             detections = replace(detections, xyxy=_heads(detections.xyxy))
             _draw_avatars(scene, detections, detections.xyxy)
@@ -109,8 +112,8 @@ class ExpressionAnnotator:
                 _draw_attention(scene, detections)
             if self._faces == FaceView.BESIDE:
                 _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
-            self._box.annotate(scene, detections)
-        self._label.annotate(scene, detections, labels=describe(detections))
+            self._box.annotate(scene, detections, custom_color_lookup=colors)
+        self._label.annotate(scene, detections, describe(detections), custom_color_lookup=colors)
         return scene
 
 
@@ -144,8 +147,13 @@ def choose_avatars(detections: sv.Detections) -> list[str]:
     Returns:
         One of `fer.avatars.AVATAR_NAMES` a face.
     """
-    told = detections.data["state"] == FaceState.OK
-    return [str(name) for name in np.where(told, detections.data["class_name"], UNKNOWN)]
+    names = np.where(_is_told(detections), detections.data["class_name"], UNKNOWN)
+    return [str(name) for name in names]
+
+
+def _is_told(detections: sv.Detections) -> npt.NDArray[np.bool_]:
+    """Whether each face's expression can be told."""
+    return np.asarray(detections.data["state"] == FaceState.OK, bool)
 
 
 def _draw_attention(scene: npt.NDArray[np.uint8], detections: sv.Detections) -> None:

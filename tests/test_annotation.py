@@ -53,6 +53,14 @@ def test_a_face_that_cannot_be_read_says_why():
     assert describe(face(FaceState.TURNED)) == ["turned away"]
 
 
+@pytest.mark.parametrize("state", FaceState)
+def test_the_colour_tells_no_expression_that_cannot_be_relied_on(state):
+    scene = np.zeros((480, 640, 3), np.uint8)
+    ExpressionAnnotator().annotate(scene, face(state))
+    happy = (0x44, 0xC7, 0xF2)
+    assert tuple(scene[250, 250]) == (happy if state == FaceState.OK else (255, 255, 255))
+
+
 def test_the_box_is_drawn_on_the_scene_itself():
     scene = np.zeros((480, 640, 3), np.uint8)
     assert ExpressionAnnotator().annotate(scene, face()) is scene
