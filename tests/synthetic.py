@@ -139,8 +139,13 @@ def write_video(path: Path | str, frames: Iterable[Image], fps: int = 15) -> Pat
 
 @cache
 def portrait(name: str) -> Image:
-    """One of the portraits of `FACE_BOXES`, with one of the `MOUTHS` if that is named, BGR."""
+    """One of the portraits of `FACE_BOXES`, BGR; its name may say what the mouth does.
+
+    That is one of the `MOUTHS`, or ``laughs``: with the mouth of the astronaut.
+    """
     who, _, mouth = name.partition(" ")
+    if mouth == "laughs":
+        return _lend_mouth(who, "astronaut")
     if mouth:
         return _pull_mouth(who, MOUTHS[f" {mouth}"])
     if who == "astronaut":
@@ -161,6 +166,22 @@ def _pull_mouth(who: str, rise: float) -> Image:
     down = ((y - y1) / side - MOUTH[1]) / 0.08
     near = np.exp(-(across**2 + down**2) / 2)
     return cv2.remap(picture, x, y + rise * side * (across**2 - 1) * near, cv2.INTER_LINEAR)
+
+
+def _lend_mouth(who: str, owner: str) -> Image:
+    """Put the mouth of another portrait into one, in its own colour and with a soft edge."""
+    picture, (x1, y1, x2, _) = portrait(who).astype(np.float32), FACE_BOXES[who]
+    left, top, right, _ = FACE_BOXES[owner]
+    side, scale = x2 - x1, (x2 - x1) / (right - left)
+    fit = np.array([[scale, 0, x1 - scale * left], [0, scale, y1 - scale * top]])
+    size = (picture.shape[1], picture.shape[0])
+    lent = cv2.warpAffine(portrait(owner), fit, size, flags=cv2.INTER_AREA).astype(np.float32)
+    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
+    across, down = (x - x1) / side - MOUTH[0], (y - y1) / side - MOUTH[1]
+    share = np.clip(1.6 * np.exp(-((across / 0.36) ** 4) - (down / 0.2) ** 4), 0, 1)
+    lent += (picture - lent)[share > 0.5].mean(axis=0)
+    share = share[..., np.newaxis]
+    return np.clip(share * lent + (1 - share) * picture, 0, 255).astype(np.uint8)
 
 
 @cache

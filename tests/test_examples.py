@@ -47,7 +47,7 @@ def picture(tmp_path):
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """A face that smiles, looks serious, and smiles again."""
-    smiling = Face(center=(160, 120), sway=(10, 5), side=100)
+    smiling = Face("hopper laughs", center=(160, 120), sway=(10, 5), side=100)
     serious = replace(smiling, portrait="hopper")
     scenes = [
         FaceVideo((face,), seconds=1.5, fps=15, size=(320, 240)).frames()
