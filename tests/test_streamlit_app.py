@@ -23,6 +23,7 @@ from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
 from fer.web import live
+from fer.web.sample import SAMPLE_VIDEO
 from tests.streamlit_server import (
     CHROMIUM,
     FACE,
@@ -45,6 +46,7 @@ GRAB = """() => {
   canvas.getContext("2d").drawImage(video, 0, 0, 640, 480);
   return canvas.toDataURL("image/png").split(",")[1];
 }"""
+FRAMES = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
 # Frames that came back, whether or not a browser without a GPU found the time to paint them.
 COUNT_FRAMES = """(seconds) => new Promise((done) => {
   const video = document.querySelector("video"), start = performance.now();
@@ -383,6 +385,9 @@ def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Ser
         assert fits_the_width(page)
         # Asked in one go: Streamlit may draw the panel anew between two questions.
         assert page.evaluate(BARS_ARE_BELOW)
+        with av.open(str(SAMPLE_VIDEO)) as sample:
+            once = sample.streams.video[0].frames
+        component(page).wait_for_function(f"({FRAMES}) > {once + 20}")  # it begins again
         press(page, "STOP")
         page.get_by_text("the program saw").wait_for()
         page.get_by_role("button", name="Download the rows").wait_for()

@@ -3,7 +3,7 @@
 import functools
 import time
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import streamlit as st
 from aiortc.contrib.media import MediaPlayer
@@ -17,6 +17,7 @@ from fer.web.faces import empty_html, faces_html
 from fer.web.history import History
 from fer.web.look import choose_look
 from fer.web.pages import link
+from fer.web.player import FilmPlayer
 from fer.web.processor import ExpressionVideoProcessor, Reading
 from fer.web.recorder import offer_recording, show_recorder, tell_problem
 from fer.web.sample import SAMPLE_VIDEO
@@ -172,7 +173,7 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream:
 
 
 def _play_sample() -> MediaPlayer:
-    return MediaPlayer(str(SAMPLE_VIDEO), loop=True)
+    return cast(MediaPlayer, FilmPlayer(SAMPLE_VIDEO))  # it has what is asked of one
 
 
 def _forget_sample(stream: LiveStream) -> None:
