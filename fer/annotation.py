@@ -131,8 +131,9 @@ def describe(detections: sv.Detections) -> list[str]:
         name, scores = detections.data["class_name"][row], detections.data["scores"][row]
         named = EXPRESSION_NAMES.index(name)
         if state == FaceState.UNSURE:
-            other = EXPRESSION_NAMES[next(i for i in np.argsort(-scores) if i != named)]
-            texts.append(f"unsure: {name} or {other}")
+            # The label first, where it is one of the two, so that they do not take turns.
+            likeliest = sorted(np.argsort(-scores)[:2], key=lambda other: other != named)
+            texts.append("unsure: " + " or ".join(EXPRESSION_NAMES[i] for i in likeliest))
         else:
             texts.append(_REASONS.get(state, f"{name} {round(100 * scores[named])} %"))
     return texts

@@ -47,6 +47,13 @@ def test_the_label_that_is_held_is_named_even_if_another_is_likelier_now():
     assert describe(face(FaceState.UNSURE, scores=scores, held="fear")) == ["unsure: fear or sad"]
 
 
+def test_an_unsure_face_does_not_name_a_label_that_two_others_have_overtaken():
+    scores = np.array([0.1, 0.1, 0.1, 0.05, 0.35, 0.1, 0.2])
+    assert describe(face(FaceState.UNSURE, scores=scores, held="happy")) == [
+        "unsure: sad or neutral"
+    ]
+
+
 def test_a_face_that_cannot_be_read_says_why():
     assert describe(face(FaceState.DARK)) == ["too dark"]
     assert describe(face(FaceState.SMALL)) == ["too small or too far"]

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fer.web.visit import _Caretaker
 from tests.streamlit_server import Server, browser_arguments, running_page
 from tests.test_streamlit_app import PATIENCE_MS, chromium
 
@@ -115,6 +117,17 @@ def test_a_lost_connection_that_comes_back_finds_the_visit_as_it_was(
         page.get_by_text("Blurred", exact=True).click()
         wait_for(lambda: any("blur" in path.name for path in visit.iterdir()), "blurred picture")
         assert visits(temporary) == [visit]
+
+
+def test_a_visit_that_nobody_touched_for_long_is_not_taken_for_a_dead_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    caretaker = _Caretaker()
+    first = caretaker.open()
+    os.utime(first.folder, (0, 0))  # as after a night in which the machine slept
+    caretaker.open()
+    assert first.folder.exists()
 
 
 def test_a_server_that_ends_deletes_all_and_one_that_was_killed_is_tidied_up_after(

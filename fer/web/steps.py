@@ -11,7 +11,7 @@ import supervision as sv
 import fer
 from fer.annotation import ExpressionAnnotator, describe
 from fer.card import ModelCard
-from fer.detection import SEARCH_SIDE
+from fer.detection import PHOTO_SEARCH_SIDE, SEARCH_SIDE
 from fer.errors import ModelError
 from fer.expressions import EXPRESSION_NAMES
 from fer.pipeline import DARK_BELOW, SMALL_BELOW, UNSURE_BELOW, ExpressionPipeline
@@ -97,11 +97,11 @@ def _found(face: LastFace) -> Step:
         face.frame.copy(), sv.Detections(xyxy=face.box[np.newaxis], class_id=np.zeros(1, int))
     )
     patterns = draw_patterns(_square(face, 1))
-    words = f"""A window slides over a small grey copy of the picture, {SEARCH_SIDE} pixels long at
-most, and grows from round to round. At each place a *cascade* of questions asks whether light and
-dark lie as they do in a face seen from the front: the eyes darker than the cheeks below them, the
-bridge of the nose lighter than both eyes. Nearly every place fails one of the first questions.
-That is why it is quick.
+    words = f"""A window slides over a small grey copy of the picture, {PHOTO_SEARCH_SIDE} pixels
+long at most ({SEARCH_SIDE} in a film), and grows from round to round. At each place a *cascade* of
+questions asks whether light and dark lie as they do in a face seen from the front: the eyes darker
+than the cheeks below them, the bridge of the nose lighter than both eyes. Nearly every place fails
+one of the first questions. That is why it is quick.
 
 Below are the patterns of the first question. The light under white is added up,
 that under black taken away, and the difference compared with what faces have.

@@ -106,7 +106,7 @@ class _Caretaker:
         self._thread: threading.Thread | None = None
 
     def open(self) -> Visit:
-        _delete_abandoned()
+        _delete_abandoned({visit.folder for visit in list(self._sessions)})
         visit, context = Visit(), get_script_run_ctx()
         with self._lock:
             self._sessions[visit] = context.session_id if context else ""
@@ -120,19 +120,28 @@ class _Caretaker:
         kept_s = float(st.get_option("server.disconnectedSessionTTL"))
         seen_s: WeakKeyDictionary[Visit, float] = WeakKeyDictionary()
         while True:
-            time.sleep(_LOOK * kept_s)
-            if not runtime.exists():
-                continue
-            now_s = time.monotonic()
+            time.sleep(min(_LOOK * kept_s, _ABANDONED_S / 5))
             for visit, session in list(self._sessions.items()):
-                if visit not in seen_s or runtime.get_instance().is_active_session(session):
-                    seen_s[visit] = now_s
-                if now_s - seen_s[visit] > _ABSENCE * kept_s:
-                    self._end(visit)
-                    # Meant for a log-out; nothing else makes Streamlit let go of a session.
-                    runtime.get_instance().clear_user_info_for_session(session)
-                with suppress(OSError):
-                    os.utime(visit.folder)
+                try:
+                    self._look_after(visit, session, seen_s, _ABSENCE * kept_s)
+                except Exception:  # the other visits must end in their time all the same
+                    logger.exception("A visit could not be looked after.")
+
+    def _look_after(
+        self, visit: Visit, session: str, seen_s: WeakKeyDictionary[Visit, float], absence_s: float
+    ) -> None:
+        """End a visit whose browser was not seen for too long."""
+        if not runtime.exists():
+            return
+        now_s = time.monotonic()
+        if visit not in seen_s or runtime.get_instance().is_active_session(session):
+            seen_s[visit] = now_s
+        if now_s - seen_s[visit] > absence_s:
+            self._end(visit)
+            # Meant for a log-out; nothing else makes Streamlit let go of a session.
+            runtime.get_instance().clear_user_info_for_session(session)
+        with suppress(OSError):
+            os.utime(visit.folder)
 
     def _end(self, visit: Visit) -> None:
         with self._lock:
@@ -147,9 +156,9 @@ class _Caretaker:
             self._end(visit)
 
 
-def _delete_abandoned() -> None:
-    """Delete the folders of servers that were killed, and could not do it."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+def _delete_abandoned(own: set[Path]) -> None:
+    """Delete the folders of servers that were killed, and could not do it; of this one none."""
+    for folder in set(Path(tempfile.gettempdir()).glob(f"{_PREFIX}*")) - own:
         with suppress(OSError):
             if time.time() - folder.lstat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(folder)
