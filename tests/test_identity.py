@@ -176,8 +176,8 @@ def changes_a_minute(labels, seconds):
 @pytest.mark.parametrize("fps", [10, 15, 30])
 def test_labels_are_calm(fps):
     """A face between two expressions in a noisy picture, whose likeliest label flickers."""
-    face = Face("hopper half frowns", sway=(25, 12), side=70, tilt=4, swell=0.08)
-    video = FaceVideo((face,), seconds=6, fps=fps, noise=20, blur=1.5, seed=5)
+    face = Face("hopper half frowns", sway=(25, 12), side=110, tilt=4, swell=0.08)
+    video = FaceVideo((face,), seconds=8, fps=fps, noise=14, blur=1, seed=5)
     pipeline, raw, held = ExpressionPipeline(), [], []
     read = pipeline.classifier.read
 

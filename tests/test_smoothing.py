@@ -74,6 +74,21 @@ def test_a_label_stays_while_another_one_is_no_more_than_now_and_then_ahead():
         assert holder(now, ONE, frame / FPS).tolist() == [3]
 
 
+@pytest.mark.parametrize("fps", [10, 15, 30])
+def test_two_labels_that_are_as_likely_do_not_take_turns(fps):
+    """A minute of two labels of which now one, now the other is ahead, by chance."""
+    random = np.random.default_rng(0)
+    smoother, holder, raw, held = ScoreSmoother(), LabelHolder(), [], []
+    for frame in range(60 * fps):
+        happy = random.normal(0.42, 0.1)
+        now = scores(happy, 0.84 - happy)
+        raw.append(int(now.argmax()))
+        held.append(int(holder(smoother(now, ONE, frame / fps), ONE, frame / fps)[0]))
+    flicker, changes = (np.count_nonzero(np.diff(labels)) for labels in (raw, held))
+    assert flicker >= 240
+    assert changes <= flicker / 5
+
+
 @pytest.mark.parametrize(("lead", "within_s"), [(0.8, 0.05), (0.2, 0.15), (0.05, 0.5)])
 @pytest.mark.parametrize("fps", [10, 15, 30])
 def test_the_clearer_another_label_leads_the_sooner_it_is_taken(lead, within_s, fps):
