@@ -99,6 +99,24 @@ def test_servers_that_are_none_are_told_without_being_repeated(
         assert told.value.__cause__ is None and told.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b'FER_ICE_SERVERS = "hush\n', b'FER_ICE_SERVERS = "hush\xff"\n'],
+    ids=["quote", "bytes"],
+)
+def test_damaged_secrets_are_told_without_being_repeated(text: bytes, secrets: Path) -> None:
+    secrets.write_bytes(text)
+    with pytest.raises(SourceError, match=r"^secrets\.toml cannot be read as TOML") as told:
+        connection.browser_configuration()
+    assert "hush" not in str(told.value)
+    assert told.value.__cause__ is None and told.value.__suppress_context__
+
+
+def test_without_secrets_there_are_no_servers(secrets: Path) -> None:
+    assert not secrets.exists()
+    assert connection.browser_configuration()["iceServers"] == []
+
+
 def test_a_policy_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_ICE_TRANSPORT_POLICY", "turn")
     with pytest.raises(SourceError, match="expected all or relay"):

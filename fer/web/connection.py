@@ -37,8 +37,8 @@ def browser_configuration() -> dict[str, Any]:
     """Read what the browser's end is given, an ``RTCConfiguration``.
 
     Raises:
-        SourceError: A variable is not understood. What it holds is not
-            repeated: it may be a password.
+        SourceError: A variable is not understood, or the secrets are damaged.
+            What they hold is not repeated: it may be a password.
     """
     policy = _setting(POLICY_VARIABLE) or "all"
     if policy not in _POLICIES:
@@ -89,10 +89,19 @@ def _checked(server: dict[str, Any]) -> dict[str, Any]:
 
 
 def _setting(name: str) -> Any:
-    """Read a variable of the environment, or a line of the secrets; None if there is neither."""
+    """Read a variable of the environment, or a line of the secrets; None if there is neither.
+
+    Raises:
+        SourceError: The secrets are damaged.
+    """
     if name in os.environ:
         return os.environ[name]
     try:
         return st.secrets.get(name)
-    except StreamlitSecretNotFoundError:
-        return None
+    except StreamlitSecretNotFoundError as error:
+        if error.__cause__ is None:  # no file, where a damaged one is the cause
+            return None
+    except UnicodeDecodeError:
+        pass
+    # Without the cause, whose text may hold a password.
+    raise SourceError("secrets.toml cannot be read as TOML: mend or remove it.") from None
