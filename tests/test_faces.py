@@ -45,7 +45,7 @@ def test_each_probability_is_there_as_text_too() -> None:
 
 def test_no_face_is_said_in_words() -> None:
     nobody = ExpressionPipeline()(np.zeros((480, 640, 3), np.uint8))
-    assert "No face in view." in faces_html(nobody)
+    assert "No face in view, or too far away." in faces_html(nobody)
 
 
 def test_a_face_stands_over_its_own_last_minute() -> None:

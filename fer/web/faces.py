@@ -45,7 +45,7 @@ def faces_html(detections: sv.Detections, timelines: Mapping[int, Timeline] | No
         takes the same room.
     """
     if len(detections) == 0:
-        return empty_html("No face in view.")
+        return empty_html("No face in view, or too far away.")
     ids = np.zeros(len(detections)) if detections.tracker_id is None else detections.tracker_id
     # A face at its first sight has no id yet: it comes last, as it will with its id.
     rows = np.argsort(np.where(ids == UNKNOWN_ID, np.inf, ids), kind="stable")
