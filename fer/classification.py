@@ -73,6 +73,11 @@ class ExpressionClassifier:
         except (ValueError, RuntimeError, StopIteration) as error:
             raise ModelError(f"{path} is no LiteRT model that can be run ({error}).") from error
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether the network has the maps of `read`."""
+        return "attention" in self._run.get_output_details()
+
     def __call__(self, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Score faces.
 

@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS, ExpressionPipeline
-from fer.annotation import describe
+from fer.annotation import FaceView, describe
 from fer.card import load_card
 from fer.classification import resolve_model, softmax
 from fer.errors import ModelError
@@ -81,10 +81,11 @@ def visit() -> Iterator[Visit]:
     visit.end()
 
 
-def open_page(visit: Visit, model: Path | None = None) -> AppTest:
+def open_page(visit: Visit, model: Path | None = None, view: FaceView = FaceView.BESIDE) -> AppTest:
     script = f"from fer.web import how\nhow.show({str(model) if model else None!r})"
     page = AppTest.from_string(script, default_timeout=60)
     page.session_state["visit"] = visit
+    page.session_state["view_faces"] = view
     page.run()
     assert not page.exception
     return page
@@ -134,6 +135,14 @@ def test_every_step_is_shown_with_its_pictures_on_a_desk_and_on_a_phone(tmp_path
         assert page.evaluate(CUT_OFF) == []
         assert page.locator("[data-testid=stException]").count() == 0
         browser.close()
+
+
+@pytest.mark.parametrize("view", [FaceView.BLUR, FaceView.INSTEAD])
+def test_who_hides_faces_is_not_shown_their_own(view: FaceView, visit: Visit) -> None:
+    visit.last_face = sample_face(SAMPLE_PHOTOS[1])
+    page = open_page(visit, view=view)
+    assert page.radio[0].options == ["Eileen Collins", "Grace Hopper"]
+    assert how.HIDDEN in text(page)
 
 
 def test_without_a_face_of_ones_own_the_sample_is_shown_and_how_to_change_that(

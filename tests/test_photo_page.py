@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS
+from fer.annotation import FaceView
+from fer.card import load_card, sha256
+from fer.classification import resolve_model
 from fer.rows import COLUMNS
+from fer.web import look, photo
 from fer.web.photo import MAX_PHOTOS, NO_FACE
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import plain
@@ -165,10 +170,10 @@ def test_a_photo_is_taken_with_the_camera(server: Server, tmp_path: Path) -> Non
 # Without a browser
 
 
-def photo_page() -> None:
+def photo_page(model: str | None = None) -> None:
     from fer.web import photo
 
-    photo.show()
+    photo.show(model)
 
 
 def read(*uploads: tuple[str, bytes]) -> AppTest:
@@ -242,10 +247,48 @@ def test_a_photo_without_a_face_says_so_and_keeps_the_last_face() -> None:
     assert page.session_state["visit"].last_face is face
 
 
+def test_a_hidden_face_is_not_kept_for_the_page_that_explains() -> None:
+    page = read(("face.jpg", turned()))
+    assert page.session_state["visit"].last_face
+    assert look.HIDDEN not in [caption.value for caption in page.caption]
+    page.segmented_control[1].set_value(FaceView.BLUR).run()
+    assert page.session_state["visit"].last_face is None
+    assert look.HIDDEN in [caption.value for caption in page.caption]
+
+
+def test_a_face_that_is_to_be_hidden_is_not_even_kept_until_it_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(photo, "_last_face", lambda *photograph: kept.append(photograph))
+    page = AppTest.from_function(photo_page, default_timeout=60)
+    page.session_state["view_faces"] = FaceView.INSTEAD
+    page.session_state["photos_from"] = "Sample"
+    page.run().button[0].click().run()
+    assert len(page.subheader) == len(SAMPLE_PHOTOS)
+    assert not kept and page.session_state["visit"].last_face is None
+
+
+def test_the_heat_map_is_not_offered_where_the_network_has_none(tmp_path: Path) -> None:
+    shipped = resolve_model()
+    network = shipped.read_bytes().replace(b"attention", b"something")
+    (tmp_path / shipped.name).write_bytes(network)
+    digest = {shipped.name: sha256(tmp_path / shipped.name)}
+    replace(load_card(shipped.parent), sha256=digest).save(tmp_path)
+    for model, possible in ((shipped, True), (tmp_path, False)):
+        page = AppTest.from_function(photo_page, default_timeout=60, args=(str(model),))
+        page.session_state["photos_from"] = "Sample"
+        page.run().button[0].click().run()
+        assert not page.exception
+        assert page.toggle[0].disabled is not possible
+        assert page.toggle[0].help == (look.ATTENTION if possible else look.NO_ATTENTION)
+
+
 def test_the_sample_is_read_without_an_upload() -> None:
-    page = AppTest.from_function(photo_page, default_timeout=60).run()
-    page.segmented_control[0].set_value("Sample").run()
-    page.button[0].click().run()
+    page = AppTest.from_function(photo_page, default_timeout=60)
+    page.session_state["photos_from"] = "Sample"
+    page.run().button[0].click().run()
+    assert not page.exception
     names = [plain(path.name) for path in SAMPLE_PHOTOS]
     assert [heading.value for heading in page.subheader] == names
     assert all(path.exists() for path in SAMPLE_PHOTOS)

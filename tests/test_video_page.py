@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS, SourceError
@@ -293,6 +294,16 @@ def read(page: AppTest) -> AppTest:
     page.run()
     assert not page.exception
     return page
+
+
+def test_the_page_says_how_large_a_film_may_be() -> None:
+    usual = config.get_option("server.maxUploadSize")
+    config.set_option("server.maxUploadSize", 123)
+    try:
+        page = AppTest.from_function(video_page, default_timeout=60).run()
+    finally:
+        config.set_option("server.maxUploadSize", usual)
+    assert page.caption[0].value == "Up to 10 minutes, 1920 × 1080 pixels and 123 MB."
 
 
 def test_a_refused_film_leaves_no_file_and_the_next_may_come() -> None:

@@ -10,6 +10,7 @@ from fer.detection import HaarFaceDetector
 from fer.pictures import read_picture
 from fer.pipeline import ExpressionPipeline
 from fer.web import figures, quality, steps
+from fer.web.look import chosen_faces
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.visit import LastFace, current_visit
 
@@ -18,6 +19,7 @@ SAMPLES = dict(zip(("Eileen Collins", "Grace Hopper"), SAMPLE_PHOTOS, strict=Tru
 """The portraits of the sample by whom they show."""
 
 NO_OWN = "Read a face on the live page or in a photo, and you can follow your own here."
+HIDDEN = "You chose to hide faces, so your own is not shown here."
 LOST = (
     "In your last picture the face is not found any more, as it happens between two frames: "
     "here is Eileen Collins instead."
@@ -45,10 +47,11 @@ def show(model: str | Path | None = None) -> None:
 
 def _choose_face(detector: HaarFaceDetector) -> LastFace:
     """Let the visitor choose a face, and find it."""
-    own = current_visit().last_face
+    hidden = chosen_faces().hides
+    own = None if hidden else current_visit().last_face
     choice = st.radio("Whose face", [OWN, *SAMPLES] if own else [*SAMPLES], horizontal=True)
     if not own:
-        st.markdown(NO_OWN)
+        st.markdown(HIDDEN if hidden else NO_OWN)
     elif choice == OWN:
         if found := _find(detector, own):
             return found

@@ -130,14 +130,14 @@ def show(model: str | Path | None = None) -> None:
         _make_room(stream) if running else _invite(stream)
         # Drawn anew by themselves: streamlit-webrtc may take runs of the whole
         # script that follow close on one another for a page that was left.
-        st.fragment(_controls, run_every=CONTROLS_S if running else None)(stream, running)
+        st.fragment(_controls, run_every=CONTROLS_S if running else None)(model, stream, running)
     with panel:
         _follow(stream, running)
 
 
-def _controls(stream: LiveStream, running: bool) -> None:
+def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> None:
     """Show the switches and the recorder."""
-    faces, attention = choose_look()
+    faces, attention = choose_look(model)
     with st.container(horizontal=True, vertical_alignment="center"):
         mirror = st.toggle("Mirror", True, key="view_mirror", persist_state="session")
         if running:

@@ -1,10 +1,14 @@
 """How the visitor wants faces to be shown: one choice for all pages."""
 
+import functools
+from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 
 from fer.annotation import FaceView
+from fer.classification import ExpressionClassifier
+from fer.web.visit import current_visit
 
 _FACES = {
     FaceView.PLAIN: "Plain",
@@ -12,6 +16,13 @@ _FACES = {
     FaceView.INSTEAD: "Avatar",
     FaceView.BLUR: "Blurred",
 }
+
+HIDDEN = (
+    "The faces that the program finds are hidden. One that it does not find, "
+    "from the side for example, stays to be seen."
+)
+ATTENTION = "A heat map: the warmer, the more that part of the face spoke for its expression."
+NO_ATTENTION = "The network of this model keeps no maps of what it sees."
 
 
 class Look(NamedTuple):
@@ -26,8 +37,21 @@ class Look(NamedTuple):
     attention: bool
 
 
-def choose_look() -> Look:
-    """Draw the switches; they keep their positions for the visit."""
+def chosen_faces() -> FaceView:
+    """Give what was chosen with `choose_look`, at once: before the page draws it."""
+    return FaceView(st.session_state.get("view_faces", FaceView.PLAIN))
+
+
+def choose_look(model: str | Path | None) -> Look:
+    """Draw the switches; they keep their positions for the visit.
+
+    Args:
+        model: As `fer.ExpressionPipeline` takes it.
+
+    Raises:
+        ModelError: The model is missing, damaged or not one of ours.
+    """
+    possible = _has_attention(model)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         faces = st.segmented_control(
             "Faces",
@@ -43,6 +67,17 @@ def choose_look() -> Look:
             "What the network sees",
             key="view_attention",
             persist_state="session",
-            help="A heat map: the warmer, the more that part of the face spoke for its expression.",
+            help=ATTENTION if possible else NO_ATTENTION,
+            disabled=not possible,
         )
-    return Look(FaceView(faces), attention)
+    look = Look(FaceView(faces), attention and possible)
+    if look.faces.hides:
+        st.caption(HIDDEN)
+        current_visit().last_face = None
+    return look
+
+
+@functools.cache
+def _has_attention(model: str | Path | None) -> bool:
+    """Look only once: the live page draws its switches every second."""
+    return ExpressionClassifier(model).has_attention

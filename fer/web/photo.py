@@ -22,7 +22,7 @@ from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
 from fer.rows import make_rows, open_rows
 from fer.web.faces import bars_html
-from fer.web.look import Look, choose_look
+from fer.web.look import Look, choose_look, chosen_faces
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import asked_for, download, empty, plain, short, take
 from fer.web.visit import LastFace, Visit, current_visit
@@ -95,7 +95,7 @@ def show(model: str | Path | None = None) -> None:
     for sentence in refused:
         st.error(plain(sentence))
     if photos:
-        look = choose_look()
+        look = choose_look(model)
         _offer_everything(photos, look, visit.folder)
         for photo in photos:
             _show_photo(photo, _annotated(photo, look, visit.folder))
@@ -152,7 +152,8 @@ def _read(
         if path != file:
             path.unlink()
         raise
-    visit.last_face = _last_face(picture, detections) or visit.last_face
+    if not chosen_faces().hides:
+        visit.last_face = _last_face(picture, detections) or visit.last_face
     left_to_right: sv.Detections = detections[np.argsort(detections.xyxy[:, 0])]  # type: ignore[assignment]
     return Photo(number, name, path, left_to_right)
 

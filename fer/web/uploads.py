@@ -57,7 +57,7 @@ def take(upload: UploadedFile, path: Path) -> None:
 
 def empty() -> None:
     """Have the widget of `asked_for` empty when the script runs anew, which it does at once."""
-    st.session_state["uploads"] += 1
+    st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1
     st.rerun()
 
 

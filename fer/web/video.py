@@ -29,7 +29,7 @@ MAX_SIZE = (1920, 1080)
 SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".ts")
 """How the names of films end."""
 
-LIMITS = f"Up to {MAX_MINUTES} minutes, and {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels."
+LIMITS = f"Up to {MAX_MINUTES} minutes, {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels"
 
 # FFmpeg's names for them. Nothing else is opened: a playlist could name files of the server.
 _FORMATS = "mov,matroska,webm,avi,mpeg,mpegts"
@@ -116,7 +116,7 @@ def check_film(path: Path, name: str) -> Film:
 
 def _ask(visit: Visit) -> None:
     """Let the visitor choose a film."""
-    st.caption(LIMITS)
+    st.caption(f"{LIMITS} and {st.get_option('server.maxUploadSize')} MB.")
     files = asked_for(st.file_uploader, "A film", type=list(SUFFIXES), label_visibility="collapsed")
     sample = st.button("Use the sample")
     if files or sample:
@@ -139,7 +139,7 @@ def _ask(visit: Visit) -> None:
 def _prepare(film: Film, visit: Visit, model: str | Path | None) -> None:
     """Let the visitor choose what is made of the film."""
     st.caption(_duration(film.length_s) if film.length_s else "Of unknown length")
-    faces, attention = choose_look()
+    faces, attention = choose_look(model)
     with st.container(horizontal=True):
         if st.button("Read the film", type="primary"):
             task = FilmTask(
