@@ -1,5 +1,6 @@
 """What happens to the frames of a stream, as the visitor's switches stand."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -8,7 +9,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+import streamlit_webrtc.webrtc
 import supervision as sv
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaRelay
 
 from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, FaceView
 from fer.web.processor import ExpressionVideoProcessor, largest, mirrored
@@ -99,6 +103,45 @@ def test_a_face_that_is_to_be_hidden_is_hidden_from_its_first_frame_on(
     for _ in range(3):
         answer(processor, np.full((480, 640, 3), 110, np.uint8))
         assert detail(answer(processor)) < detail(scene()) / 3
+
+
+class Camera(MediaStreamTrack):
+    """A browser's camera that sees one face."""
+
+    kind = "video"
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(0.01)
+        return video_frame(scene())
+
+
+async def sent_back(processor: ExpressionVideoProcessor) -> list[np.ndarray]:
+    """What the component sends back from START until some frames after the first answer."""
+    track = streamlit_webrtc.webrtc._wrap_with_processor(
+        Camera(), processor, async_processing=True, relay=MediaRelay()
+    )
+    pictures: list[np.ndarray] = []
+    answered = 0
+    while answered < 5 and len(pictures) < 1000:
+        frame = await track.recv()
+        assert (frame.pts, frame.time_base) == (4500, Fraction(1, 90_000))
+        pictures.append(frame.to_ndarray(format="bgr24"))
+        answered += processor.latest is not None
+    track.stop()
+    return pictures
+
+
+@pytest.mark.parametrize("faces", [FaceView.BLUR, FaceView.INSTEAD])
+def test_no_frame_goes_back_before_its_faces_are_hidden(
+    faces: FaceView, processor: ExpressionVideoProcessor
+) -> None:
+    processor.view = replace(BLURRED, faces=faces)
+    pictures = asyncio.run(sent_back(processor))
+    assert not pictures[0].any() and pictures[-1].any()
+    for picture in pictures:
+        inside = picture[Y1:Y2, X1:X2].astype(int)
+        assert np.abs(inside - scene()[Y1:Y2, X1:X2]).mean() > 5
+        assert faces == FaceView.INSTEAD or detail(picture) < detail(scene()) / 3
 
 
 def test_a_switch_does_not_make_a_face_another(processor: ExpressionVideoProcessor) -> None:

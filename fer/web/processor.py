@@ -10,8 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import streamlit_webrtc.webrtc
 import supervision as sv
 from streamlit_webrtc import VideoProcessorBase
+from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from fer.annotation import ExpressionAnnotator
 from fer.expressions import FaceState
@@ -180,6 +182,28 @@ class ExpressionVideoProcessor(VideoProcessorBase):
             len(times_s) / max(time_s - times_s[0], 1e-3),
             sum(work_s) / len(work_s),
         )
+
+
+class AnsweredTrack(AsyncVideoProcessTrack[ExpressionVideoProcessor]):
+    """The track that a browser gets back, black until the first frame is answered.
+
+    streamlit-webrtc's own sends the camera's frames until then, as they come:
+    neither mirrored nor with hidden faces.
+    """
+
+    async def recv(self) -> av.VideoFrame:
+        """Give the newest answer."""
+        frame: av.VideoFrame = await super().recv()  # type: ignore[no-untyped-call]
+        if self._last_out_frame is not None:
+            return frame
+        black = np.zeros((frame.height, frame.width, 3), np.uint8)
+        answer = av.VideoFrame.from_ndarray(black, format="bgr24")
+        answer.pts, answer.time_base = frame.pts, frame.time_base
+        return answer
+
+
+# The component lets nobody choose the class of its tracks.
+streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
 
 
 def mirrored(detections: sv.Detections, width: int) -> sv.Detections:
