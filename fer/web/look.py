@@ -71,9 +71,10 @@ def choose_look(model: str | Path | None) -> Look:
             disabled=not possible,
         )
     look = Look(FaceView(faces), attention and possible)
-    if look.faces.hides:
-        st.caption(HIDDEN)
-        current_visit().last_face = None
+    with st.container():  # always there, so that what is below stays the same element
+        if look.faces.hides:
+            st.caption(HIDDEN)
+            current_visit().last_face = None
     return look
 
 
