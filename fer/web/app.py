@@ -17,6 +17,8 @@ _STYLE = """<style>
 .stMainBlockContainer { max-width: 68rem; padding-top: 3rem; }
 /* Streamlit's own grey is too pale to be read by everyone. */
 body [data-testid=stCaptionContainer] { opacity: 0.8; }
+/* And its white letters on the dark theme's light buttons. */
+body [data-testid=stBaseButton-primary] p { color: light-dark(#ffffff, #14191c); }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-top: 1rem; }
   .stMainBlockContainer h1 { font-size: 1.75rem; padding-bottom: 0.5rem; }
