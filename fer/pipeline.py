@@ -55,7 +55,8 @@ class ExpressionPipeline:
             environment variable ``FER_MODEL`` says, else the shipped model.
         live: Follow faces from frame to frame and smooth their scores. Off,
             every frame stands for itself: for photographs.
-        search_always: Search the whole of every frame, at ten times the cost:
+        search_always: Search the whole of every frame, at ten times the cost,
+            and keep the box of a face that is missed for `fer.tracking.FORGET_S`:
             for faces that are to be hidden, from the first frame they are in.
 
     Attributes:
@@ -133,7 +134,11 @@ class ExpressionPipeline:
         known = self.tracker.known
         calm = len(known) and not self.tracker.misses
         due = time_s - self._searched_s >= (FULL_SEARCH_S if calm else EMPTY_SEARCH_S)
-        if not (due or self.search_always):
+        if self.search_always:
+            self._searched_s = time_s
+            front = self.detector.everywhere(frame, known)
+            return self._track(frame, *self._search(frame, front), time_s)
+        if not due:
             front, turned = self._search(frame, self.detector.near(frame, known))
             if len(front) + len(turned) >= len(known):
                 return self._track(frame, front, turned, time_s)
@@ -160,7 +165,8 @@ class ExpressionPipeline:
         looks = take_looks(crop_faces(frame, front.xyxy))
         nothing = np.full((len(turned), looks.shape[1]), np.nan, np.float32)
         boxes = np.vstack([front.xyxy, turned.xyxy])
-        return self.tracker(sv.Detections(boxes), np.vstack([looks, nothing]), time_s)
+        looks = np.vstack([looks, nothing])
+        return self.tracker(sv.Detections(boxes), looks, time_s, covers=self.search_always)
 
 
 def is_too_dark(frame: npt.NDArray[np.uint8]) -> bool:

@@ -34,6 +34,11 @@ SAME_TRACK = 0.5
 _TRACK_WEIGHT = 0.2  # of the motion, where two faces compete
 _LOOK_S = 2.0  # seconds after which an old look still counts 37 %
 _SAME_PLACE_IOU = 0.1
+_COVERED_IOU = 0.4  # with a box whose head then lies over this face too
+_MOTION_S = 0.2  # seconds after which an old motion still counts 37 %
+_GO_ON_S = 1.0  # for which a missed face is taken to go on as it went
+_GROWTH = 0.3  # of a cover, in its sides a second, on each side
+_MOST_GROWTH = 0.5
 _BLOCKS = 8  # of a look, across and down
 
 Floats = npt.NDArray[np.float32]
@@ -64,8 +69,16 @@ class _Face:
 
     def __init__(self, look: Floats, time_s: float) -> None:
         self.look, self.learned_s, self.front_s = look, time_s, time_s
+        self.seen_s, self.motion = -math.inf, np.zeros(2, np.float32)  # pixels a second
 
     def see(self, box: Floats, track: int, look: Floats, time_s: float) -> None:
+        step_s = time_s - self.seen_s
+        if 0 < step_s <= HOLD_S:
+            old = math.exp(-step_s / _MOTION_S) if self.motion.any() else 0.0
+            step = (box - self.box).reshape(2, 2).mean(axis=0)
+            self.motion = old * self.motion + (1 - old) * step / step_s
+        elif step_s:
+            self.motion = np.zeros(2, np.float32)
         self.box, self.track, self.seen_s = box, track, time_s
         if not np.isnan(look).any():
             self.front_s = time_s
@@ -76,6 +89,14 @@ class _Face:
     def in_view(self, time_s: float) -> bool:
         hold_s = HOLD_S if self.seen_s == self.front_s else TURNED_HOLD_S
         return time_s - self.seen_s <= hold_s
+
+    def cover(self, time_s: float) -> Floats:
+        """Where the face may be by now: it stayed, or went on as it went, or a little elsewhere."""
+        missed_s = time_s - self.seen_s
+        ahead = self.box + min(missed_s, _GO_ON_S) * np.tile(self.motion, 2)
+        near, far = np.minimum(self.box, ahead)[:2], np.maximum(self.box, ahead)[2:]
+        grown = min(_GROWTH * missed_s, _MOST_GROWTH) * (far - near)
+        return np.concatenate([near - grown, far + grown], dtype=np.float32)
 
 
 class FaceTracker:
@@ -102,7 +123,9 @@ class FaceTracker:
         self.known = np.empty((0, 4), np.float32)
         self.misses = False
 
-    def __call__(self, found: sv.Detections, looks: Floats, time_s: float) -> sv.Detections:
+    def __call__(
+        self, found: sv.Detections, looks: Floats, time_s: float, *, covers: bool = False
+    ) -> sv.Detections:
         """Follow the faces.
 
         Args:
@@ -110,6 +133,8 @@ class FaceTracker:
             looks: What `take_looks` says of them, shape (n, 64); a row of NaN
                 is a face that is turned away.
             time_s: Time of the frame in seconds. It must not run backwards.
+            covers: Keep a face that is missed until it is forgotten, in a box
+                that grows and goes on with it: for faces that are to be hidden.
 
         Returns:
             Detections with `xyxy`, `tracker_id` (`UNKNOWN_ID` at first sight)
@@ -131,7 +156,13 @@ class FaceTracker:
             if face != UNKNOWN_ID:
                 self._faces[face].see(boxes[row], int(numbers[row]), looks[row], time_s)
         shown = front | (ids != UNKNOWN_ID)  # from the side, only who is known
-        return self._with_held(boxes[shown], ids[shown], front[shown], time_s)
+        boxes, ids, front = boxes[shown], ids[shown], front[shown]
+        held = self._missed(boxes, ids, time_s)
+        self.known = np.vstack([boxes, *held.values()])
+        self.misses = not self._faces.keys() <= {*ids.tolist(), *held}
+        if covers:
+            held = self._covers(boxes, ids, time_s)
+        return self._with_held(boxes, ids, front, held, time_s)
 
     def _match(
         self, numbers: npt.NDArray[np.int_], looks: Floats, time_s: float
@@ -169,39 +200,54 @@ class FaceTracker:
                 ids[row], self._count = self._count, self._count + 1
         self._new = since
 
-    def _with_held(
-        self,
-        boxes: Floats,
-        ids: npt.NDArray[np.int_],
-        front: npt.NDArray[np.bool_],
-        time_s: float,
-    ) -> sv.Detections:
-        """Add the faces that were missed, but only just; the result of a call."""
+    def _missed(self, boxes: Floats, ids: npt.NDArray[np.int_], time_s: float) -> dict[int, Floats]:
+        """Where the faces are that were missed, but only just."""
         held = {
             face: kept.box
             for face, kept in self._faces.items()
             if face not in ids and kept.in_view(time_s)
         }
-        if len(boxes) and held:
-            overlaps = sv.box_iou_batch(np.stack([*held.values()]), boxes).max(axis=1)
-            held = {
-                face: box
-                for (face, box), overlap in zip(held.items(), overlaps, strict=True)
-                if overlap < _SAME_PLACE_IOU
-            }
+        return _apart(held, boxes, _SAME_PLACE_IOU)
+
+    def _covers(self, boxes: Floats, ids: npt.NDArray[np.int_], time_s: float) -> dict[int, Floats]:
+        """Where all the faces may be that were missed and are not forgotten."""
+        missed = {face: kept.box for face, kept in self._faces.items() if face not in ids}
+        return {
+            face: self._faces[face].cover(time_s) for face in _apart(missed, boxes, _COVERED_IOU)
+        }
+
+    def _with_held(
+        self,
+        boxes: Floats,
+        ids: npt.NDArray[np.int_],
+        front: npt.NDArray[np.bool_],
+        held: dict[int, Floats],
+        time_s: float,
+    ) -> sv.Detections:
+        """Add the faces that were missed; the result of a call."""
         ids = np.append(ids, [*held]).astype(int)
         known = [self._faces.get(face) for face in ids.tolist()]
         turned = [face is not None and time_s - face.front_s > HOLD_S for face in known]
-        self.known = np.vstack([boxes, *held.values()])
-        self.misses = not self._faces.keys() <= set(ids.tolist())
         return sv.Detections(
-            xyxy=self.known,
+            xyxy=np.vstack([boxes, *held.values()]),
             tracker_id=ids,
             data={
                 "read": np.append(front, [False] * len(held)).astype(bool),
                 "turned": np.array(turned, bool),
             },
         )
+
+
+def _apart(held: dict[int, Floats], boxes: Floats, iou: float) -> dict[int, Floats]:
+    """Leave out those that lie where a box is."""
+    if not len(boxes) or not held:
+        return held
+    overlaps = sv.box_iou_batch(np.stack([*held.values()]), boxes).max(axis=1)
+    return {
+        face: box
+        for (face, box), overlap in zip(held.items(), overlaps, strict=True)
+        if overlap < iou
+    }
 
 
 def _unit(vectors: Floats) -> Floats:

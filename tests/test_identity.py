@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from fer import ExpressionPipeline, FaceState
-from fer.annotation import describe
-from fer.tracking import HOLD_S, UNKNOWN_ID
+from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, FaceView
+from fer.annotation import _heads, describe
+from fer.rows import make_rows
+from fer.tracking import FORGET_S, HOLD_S, UNKNOWN_ID
 from tests.synthetic import Face, FaceVideo
 
 ASTRONAUT, HOPPER = (Face(name, sway=(15, 8), side=120) for name in ("astronaut", "hopper"))
@@ -167,6 +168,78 @@ def test_a_face_that_leaves_is_not_said_to_be_turned_away():
     for seed in range(3):
         (story,) = watch(FaceVideo((leaves,), seconds=1.5, noise=4, seed=seed))
         assert FaceState.TURNED not in story.states()
+
+
+WALKS_BACK = Face("hopper", sway=(80, 20), side=72, swell=0.67, period_s=13)
+HIDDEN = {
+    "rocks": (Face("hopper", sway=(0, 0), tilt=45, period_s=6), 6),
+    "rocks and sways": (Face("astronaut", tilt=45, period_s=3), 6),
+    "rocks and walks": (
+        Face("hopper", (120, 240), (0, 0), 110, tilt=45, period_s=6, drift=(60, 0)),
+        6,
+    ),
+    "rocks and runs": (
+        Face("hopper", (90, 240), (0, 0), 90, tilt=45, period_s=5, drift=(100, 0)),
+        3,
+    ),
+    "walks back": (WALKS_BACK, 10),
+}
+
+
+def covered(box, result):
+    """The largest share of a face that lies under one cover of a hidden head."""
+    heads = _heads(result.xyxy)
+    near, far = np.maximum(heads[:, :2], box[:2]), np.minimum(heads[:, 2:], box[2:])
+    shares = (far - near).clip(0).prod(axis=1) / np.prod(box[2:] - box[:2])
+    return shares.max(initial=0)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_face_that_is_to_be_hidden_stays_covered_when_it_is_lost(name):
+    face, seconds = HIDDEN[name]
+    pipeline = ExpressionPipeline(search_always=True)
+    for frame, (box,), time_s in FaceVideo((face,), seconds=seconds, seed=5):
+        result = pipeline(frame, time_s)
+        assert covered(box, result) >= 0.9, time_s
+        make_rows(result, "camera", 0, time_s)
+        ExpressionAnnotator(480, FaceView.INSTEAD, attention=True).annotate(frame, result)
+
+
+def test_a_cover_names_nothing_and_goes_once_its_face_is_forgotten():
+    left_s = 0.5
+    leaves = replace(HOPPER, changes=((left_s, ""),))
+    pipeline, results = ExpressionPipeline(search_always=True), {}
+    for frame, _, time_s in FaceVideo((leaves,), seconds=left_s + FORGET_S + 0.5, noise=4):
+        results[time_s] = pipeline(frame, time_s)
+    lost = [result for at_s, result in results.items() if 0.4 < at_s - left_s < FORGET_S - 0.1]
+    assert all(result.tracker_id.tolist() == [0] for result in lost)
+    assert {describe(result)[0] for result in lost} == {"turned away"}
+    assert lost[0].area[0] < lost[-1].area[0] < 10 * HOPPER.side**2
+    assert not any(len(result) for at_s, result in results.items() if at_s - left_s > FORGET_S)
+
+
+def test_a_switch_to_open_faces_leaves_no_cover_behind():
+    frames = [frame for frame, _, _ in FaceVideo((HOPPER,), seconds=0.5)]
+    pipeline = ExpressionPipeline(search_always=True)
+    for number, frame in enumerate([*frames, *[np.full_like(frames[0], 90)] * 10]):
+        result = pipeline(frame, number / 15)
+    assert len(result) == 1
+    pipeline.search_always = False
+    assert len(pipeline(frame, (number + 1) / 15)) == 0
+
+
+def test_who_is_to_be_hidden_is_found_as_often_as_others():
+    found = {}
+    for hides in (False, True):
+        pipeline = ExpressionPipeline(search_always=hides)
+        found[hides] = 0
+        for frame, boxes, time_s in FaceVideo((WALKS_BACK,), seconds=10, fps=20, seed=2):
+            result = pipeline(frame, time_s)
+            assert len(result) <= 1, "twice the same face"
+            result = result[result.data["state"] != FaceState.TURNED]
+            if len(result):
+                found[hides] += sv.box_iou_batch(boxes, result.xyxy).max() >= FOUND_IOU
+    assert found[True] >= 0.95 * found[False]
 
 
 def changes_a_minute(labels, seconds):
