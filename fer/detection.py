@@ -18,7 +18,10 @@ PROFILE_CASCADE = "haarcascade_profileface.xml"
 """File of the cascade for faces seen from the side, of which it knows one."""
 
 SEARCH_SIDE = 320
-"""Longer side of the picture that a full search looks through, in pixels."""
+"""Longer side of the picture that a full search of a film's frame looks through, in pixels."""
+
+PHOTO_SEARCH_SIDE = 960
+"""The same of a photograph, which is searched once, and may show a whole group."""
 
 NEAR_SIDE = 40
 """Side to which `near` scales the face that it looks for, in pixels."""
@@ -38,9 +41,14 @@ class HaarFaceDetector:
     """Finds upright faces that look at the camera (Viola and Jones 2001).
 
     Belongs to one thread: an OpenCV cascade is not safe in two.
+
+    Args:
+        search_side: Longer side to which a call scales larger pictures down, in
+            pixels; there a face of 24 pixels is the smallest that it finds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, search_side: int = SEARCH_SIDE) -> None:
+        self.search_side = search_side
         self._front = _load(CASCADE)
 
     @cached_property
@@ -60,7 +68,7 @@ class HaarFaceDetector:
             ValueError: Another dtype or shape, or no pixels.
         """
         validate_frame(frame)
-        scale = min(1.0, SEARCH_SIDE / max(frame.shape[:2]))
+        scale = min(1.0, self.search_side / max(frame.shape[:2]))
         return sv.Detections(_search(self._front, _lifted(frame, scale), (_MIN_SIDE, 0)) / scale)
 
     def near(self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]) -> sv.Detections:

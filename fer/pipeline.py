@@ -9,7 +9,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.classification import MAPS_SHAPE, ExpressionClassifier, attend
-from fer.detection import HaarFaceDetector
+from fer.detection import PHOTO_SEARCH_SIDE, SEARCH_SIDE, HaarFaceDetector
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.preprocessing import crop_faces, validate_frame
 from fer.smoothing import LabelHolder, ScoreSmoother
@@ -69,7 +69,7 @@ class ExpressionPipeline:
     def __init__(
         self, model: str | Path | None = None, *, live: bool = True, search_always: bool = False
     ) -> None:
-        self.detector = HaarFaceDetector()
+        self.detector = HaarFaceDetector(SEARCH_SIDE if live else PHOTO_SEARCH_SIDE)
         self.classifier = ExpressionClassifier(model)
         self._live = live
         self.search_always = search_always

@@ -108,6 +108,15 @@ def test_nothing_in_a_whole_portrait_but_the_face_is_taken_for_one(tmp_path):
     assert np.mean(counts) <= 1.05
 
 
+@pytest.mark.parametrize("width", [640, 1600, 4000])
+def test_a_small_face_in_a_photograph_is_found(width):
+    size = (width, width * 3 // 4)
+    face = Face("hopper", center=(0.4 * width, 0.4 * width), side=width / 16, sway=(0, 0))
+    photo, boxes, _ = next(iter(FaceVideo((face,), size=size, seed=4)))
+    found = ExpressionPipeline(live=False)(photo)
+    assert sv.box_iou_batch(boxes, found.xyxy).max() >= FOUND_IOU
+
+
 def test_a_face_that_lies_on_its_side_is_not_found():
     """What the cascade cannot do: the figure to beat, and the measure's own proof."""
     watched = watch(FaceVideo((replace(ASTRONAUT, lean=90),), seconds=1))

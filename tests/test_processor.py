@@ -1,6 +1,7 @@
 """What happens to the frames of a stream, as the visitor's switches stand."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -15,8 +16,13 @@ from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
 
 from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, FaceView
-from fer.web.processor import ExpressionVideoProcessor, largest, mirrored
-from fer.web.settings import View
+from fer.web.processor import (
+    ExpressionVideoProcessor,
+    largest,
+    mirrored,
+    running_streams,
+)
+from fer.web.settings import View, chosen_camera
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
 from tests.streamlit_server import FACE, portrait
@@ -312,3 +318,16 @@ def test_a_recording_that_cannot_begin_is_told_in_a_sentence(
     stream.record()
     assert stream.problem and str(stream.visit.folder) not in stream.problem
     assert stream.capture is None
+
+
+def test_many_streams_are_asked_for_fewer_frames_each(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    before = running_streams()
+    streams = [ExpressionVideoProcessor(None, visit, View()) for _ in range(6)]
+    assert running_streams() == before + 6
+    for stream in streams:
+        stream.on_ended()
+    assert running_streams() == before
+    assert [chosen_camera(others).rate for others in (0, 2, 5, 1000)] == [30, 30, 15, 5]

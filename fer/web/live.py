@@ -18,7 +18,7 @@ from fer.web.history import History
 from fer.web.look import choose_look
 from fer.web.pages import link
 from fer.web.player import FilmPlayer
-from fer.web.processor import ExpressionVideoProcessor, Reading
+from fer.web.processor import ExpressionVideoProcessor, Reading, running_streams
 from fer.web.recorder import offer_recording, show_recorder, tell_problem
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.settings import View, choose_camera, chosen_camera
@@ -152,14 +152,17 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream:
     """Show the video and its START button."""
     # The component begins the sample by itself, and shows STOP again once it has.
     before = st.session_state.get(_KEY)
-    begins = stream.sample and not (before and any(before.state))
+    running = before and any(before.state)
+    begins = stream.sample and not running
+    if not running:  # what is asked for stays as it is while it is there
+        stream.camera = chosen_camera(running_streams())
     try:
         return webrtc_streamer(
             key=_KEY,
             mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
             frontend_rtc_configuration=connection.browser_configuration(),
             server_rtc_configuration=connection.server_configuration(),
-            media_stream_constraints=chosen_camera().constraints,
+            media_stream_constraints=stream.camera.constraints,
             desired_playing_state=True if begins else None,
             player_factory=_play_sample if stream.sample else None,
             video_processor_factory=functools.partial(stream.begin, model),

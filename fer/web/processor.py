@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakSet
 
 import av
 import numpy as np
@@ -44,6 +45,9 @@ class Reading:
     too_dark: bool
     rate: float
     work_s: float
+
+
+_running: "WeakSet[ExpressionVideoProcessor]" = WeakSet()
 
 
 class ExpressionVideoProcessor(VideoProcessorBase):
@@ -94,6 +98,7 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         self._complained = False
         # The page's thread begins and ends what the media thread works with.
         self._lock = threading.Lock()
+        _running.add(self)
 
     def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Answer a frame with its annotated image.
@@ -126,6 +131,7 @@ class ExpressionVideoProcessor(VideoProcessorBase):
 
     def on_ended(self) -> None:
         """Let go of the cascade and the interpreter, and finish what was written."""
+        _running.discard(self)
         with self._lock:
             self._pipeline = None
             self.history.close()
@@ -204,6 +210,11 @@ class AnsweredTrack(AsyncVideoProcessTrack[ExpressionVideoProcessor]):
 
 # The component lets nobody choose the class of its tracks.
 streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
+
+
+def running_streams() -> int:
+    """How many streams the server reads at this time, of all visitors."""
+    return len(_running)
 
 
 def mirrored(detections: sv.Detections, width: int) -> sv.Detections:

@@ -1,11 +1,15 @@
 """What a visitor may choose on the live page, and the switches to choose it with."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from fer.annotation import FaceView
+
+_FRAMES_A_CORE = 45  # a second: to decode, read, draw on and encode one takes about 20 ms
+_LEAST_RATE = 5
 
 _FACING = {"user": "Front", "environment": "Rear"}
 _SIZES = {
@@ -60,10 +64,17 @@ class Camera:
         }
 
 
-def chosen_camera() -> Camera:
-    """Give what was chosen with `choose_camera`, at once: before the page draws it."""
+def chosen_camera(others: int = 0) -> Camera:
+    """Give what was chosen with `choose_camera`, at once: before the page draws it.
+
+    Args:
+        others: How many streams the server has to keep up with already; with
+            many of them fewer frames are asked for than were chosen.
+    """
     facing = st.session_state.get("camera_facing", "user")
-    return Camera(facing, *st.session_state.get("camera_size", (640, 480, 30)))
+    width, height, rate = st.session_state.get("camera_size", (640, 480, 30))
+    share = _FRAMES_A_CORE * (os.cpu_count() or 1) // (others + 1)
+    return Camera(facing, width, height, max(_LEAST_RATE, min(rate, share)))
 
 
 def choose_camera() -> None:

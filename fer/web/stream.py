@@ -7,7 +7,7 @@ import streamlit as st
 from fer.errors import OutputError
 from fer.web.capture import Capture
 from fer.web.processor import ExpressionVideoProcessor
-from fer.web.settings import View
+from fer.web.settings import Camera, View
 from fer.web.visit import Visit, current_visit
 
 _NO_ROOM = "Nothing can be recorded now: the server has no room left."
@@ -24,6 +24,7 @@ class LiveStream:
     Attributes:
         visit: The same.
         view: How the picture is to be shown.
+        camera: Which camera is asked for.
         sample: Whether the sample is wanted in place of the camera.
         processor: Of the newest stream, None before the first.
         capture: The newest recording, None if there is none.
@@ -33,6 +34,7 @@ class LiveStream:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.view = View()
+        self.camera = Camera()
         self.sample = False
         self.processor: ExpressionVideoProcessor | None = None
         self.capture: Capture | None = None
