@@ -325,7 +325,8 @@ def test_the_switches_and_the_recorder_work_while_the_stream_runs(
         length_s, frames = decode(recording)
         assert length_s == pytest.approx(recorded_s, abs=0.6)
         assert max(find(frame, portrait())[0] for frame in frames) > 0.6, "nobody is to be seen"
-        assert max(find(frame, HEAD)[0] for frame in frames) < 0.7, "a face is to be seen"
+        # A bare face fits better than 0.8.
+        assert max(find(frame, HEAD)[0] for frame in frames) < 0.75, "a face is to be seen"
         page.get_by_role("button", name="Delete it").click()
         page.get_by_role("button", name="Download the recording").wait_for(state="detached")
         assert not list(visit_files("recording*"))
