@@ -45,7 +45,7 @@ make_environment() {
 
 # mark FILE: what the stamp says once the requirements FILE is installed.
 mark() {
-    cat requirements.txt "$1" | cksum
+    cksum "$1"
 }
 
 # install FILE. What an install broken off has left half copied looks installed to pip and uv, so
@@ -59,10 +59,11 @@ install() {
     rm -f .venv/.installed
     echo $$ >.venv/.installing
     if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python "$python" $again_uv -r "$1" || exit 1
+        uv pip install --quiet --python "$python" --require-hashes $again_uv -r "$1" || exit 1
     else
         "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null || exit 1
-        "$python" -m pip install --quiet --disable-pip-version-check $again_pip -r "$1" || exit 1
+        "$python" -m pip install --quiet --disable-pip-version-check --require-hashes $again_pip \
+            -r "$1" || exit 1
     fi
     # The development packages include those of the app.
     for file in requirements.txt "$1"; do
