@@ -27,7 +27,8 @@ class ModelCard:
         bias: What is added to each logit after that, by class id, so that no
             class is named more often than it occurs.
         figures: Measures, each with the command that repeats it.
-        sha256: Hexadecimal digest of each file, by its name.
+        sha256: Hexadecimal digest of each file, by its name; if it is empty
+            the files are taken as they are.
         labels: Expressions by class id.
         input_size: Side of the square input, in pixels.
         pixel_range: Range of the network's input; it scales that itself.
@@ -63,7 +64,7 @@ def load_card(folder: Path) -> ModelCard:
             temperature=float(raw["temperature"]),
             bias=tuple(map(float, raw["bias"])),
             figures=dict(raw["figures"]),
-            sha256=dict(raw["sha256"]),
+            sha256=dict(raw.get("sha256", {})),
             labels=tuple(raw["labels"]),
             input_size=int(raw["input_size"]),
             pixel_range=(float(raw["pixel_range"][0]), float(raw["pixel_range"][1])),
@@ -72,7 +73,7 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"There is no {path}: a model needs the card that `python -m fer export` writes."
         ) from None
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}): export the model again.") from error
     ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE, len(EXPRESSION_NAMES))
     theirs = (card.labels, card.input_size, card.pixel_range, len(card.bias))
@@ -87,14 +88,14 @@ def load_card(folder: Path) -> ModelCard:
 
 
 def verify(path: Path, card: ModelCard) -> None:
-    """Check that a model file is the one its card speaks of.
+    """Check that a model file is the one its card speaks of; one without digests vouches for none.
 
     Raises:
         ModelError: The file is missing, or its SHA-256 differs.
     """
     if not path.is_file():
         raise ModelError(f"There is no model at {path}.")
-    if sha256(path) != card.sha256.get(path.name):
+    if card.sha256 and sha256(path) != card.sha256.get(path.name):
         raise ModelError(
             f"{path} is not the file that {CARD_FILE} beside it describes (SHA-256 differs): "
             "it is damaged or was exchanged. Fetch or export it again."

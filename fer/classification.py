@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +51,31 @@ def resolve_model(model: str | Path | None = None) -> Path:
     return path
 
 
+def open_runner(path: Path) -> tuple[Any, str]:
+    """Open a LiteRT file.
+
+    Args:
+        path: Of a file that was checked with `fer.card.verify`.
+
+    Returns:
+        A function that runs it, on named arrays, in one thread at a time; and
+        the name of its input.
+
+    Raises:
+        ModelError: It cannot be run.
+    """
+    # Not above: a machine that only trains may lack it.
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        runner = Interpreter(str(path), num_threads=1).get_signature_runner()
+        return runner, next(iter(runner.get_input_details()))
+    except (ValueError, RuntimeError, StopIteration) as error:
+        raise ModelError(f"{path} is no LiteRT model that can be run ({error}).") from error
+
+
 class ExpressionClassifier:
-    """Scores faces. Belongs to one thread: an interpreter is not safe in two.
+    """Scores faces; threads that share one take turns.
 
     Args:
         model: As `resolve_model` takes it.
@@ -60,18 +85,11 @@ class ExpressionClassifier:
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
-        # Not above: a machine that only trains may lack it.
-        from ai_edge_litert.interpreter import Interpreter
-
         path = resolve_model(model)
         self.card = load_card(path.parent)
         verify(path, self.card)
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=1)
-            self._run = self._interpreter.get_signature_runner()
-            self._input = next(iter(self._run.get_input_details()))
-        except (ValueError, RuntimeError, StopIteration) as error:
-            raise ModelError(f"{path} is no LiteRT model that can be run ({error}).") from error
+        self._run, self._input = open_runner(path)
+        self._turn = Lock()
 
     @property
     def has_attention(self) -> bool:
@@ -114,7 +132,8 @@ class ExpressionClassifier:
         maps = np.zeros((len(inputs), *MAPS_SHAPE), np.float32)
         if len(inputs) == 0:
             return np.empty((0, len(self.card.labels)), np.float32), maps
-        outputs = self._run(**{self._input: inputs})
+        with self._turn:
+            outputs = self._run(**{self._input: inputs})
         return calibrated(outputs["logits"], self.card), outputs.get("attention", maps)
 
 

@@ -11,6 +11,7 @@ from fer.errors import OutputError
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.files import refuse_inputs
 from fer.media import open_source
+from fer.pictures import MAX_PIXELS
 from fer.pipeline import ExpressionPipeline
 from fer.recording import VideoRecorder
 from fer.rows import Row, make_rows, open_rows
@@ -31,6 +32,7 @@ class FilmTask:
         attention: Whether the copy shows what the network looks at.
         every: Read one frame of so many; the rest show its result.
         seconds: How much of the film, None for all.
+        max_pixels: Of a larger frame no pixel is decoded.
         name: What the rows say of where they come from; by default `source`.
     """
 
@@ -41,6 +43,7 @@ class FilmTask:
     attention: bool = False
     every: int = 1
     seconds: float | None = None
+    max_pixels: int = MAX_PIXELS
     name: str = ""
 
 
@@ -77,7 +80,7 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
             recorder = opened.enter_context(VideoRecorder(task.copy, task.source))
         if task.rows:
             sink = opened.enter_context(open_rows(task.rows))
-        frames = opened.enter_context(open_source(task.source))
+        frames = opened.enter_context(open_source(task.source, task.max_pixels))
         for number, (frame, time_s) in enumerate(frames):
             if task.seconds is not None and time_s >= task.seconds:
                 return

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.errors import SourceError
+from fer.pictures import MAX_PIXELS
 
 CAMERA_SIZE = (640, 480)
 """Width and height asked of a camera, in pixels: as much as the pipeline looks at, and fast."""
@@ -61,11 +62,12 @@ class Source(ABC):
         self.close()
 
 
-def open_source(source: str) -> Source:
+def open_source(source: str, max_pixels: int = MAX_PIXELS) -> Source:
     """Open what a person named.
 
     Args:
         source: Number of a camera (``"0"``), path of a video or a picture, or a URL.
+        max_pixels: Of a larger frame of a file no pixel is decoded.
 
     Returns:
         Its frames. A picture is a video of one frame.
@@ -75,7 +77,7 @@ def open_source(source: str) -> Source:
     """
     if source.isdecimal():
         return CameraSource(int(source))
-    return FileSource(source)
+    return FileSource(source, max_pixels)
 
 
 class CameraSource(Source):
@@ -137,14 +139,15 @@ class FileSource(Source):
 
     Args:
         source: A path or a URL.
+        max_pixels: Of a larger frame no pixel is decoded.
 
     Raises:
-        SourceError: It cannot be opened, or holds no video.
+        SourceError: It cannot be opened, holds no video, or too large a one.
     """
 
     live = False
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, max_pixels: int = MAX_PIXELS) -> None:
         self._name = source
         self._fault = ""
         is_url = "://" in source
@@ -153,10 +156,11 @@ class FileSource(Source):
             raise SourceError(
                 f"'{source}' {what}; expected a camera number, a video file or a URL."
             )
+        limit = {"max_pixels": str(max_pixels)}
         try:
             # A name with a colon would be taken for a protocol.
             path = source if is_url else f"file:{source}"
-            self._container = av.open(path, timeout=_TIMEOUT_S)
+            self._container = av.open(path, timeout=_TIMEOUT_S, options=limit)
         except av.FFmpegError as error:
             raise SourceError(f"{source} cannot be read as a video: {_reason(error)}.") from error
         videos = [
@@ -170,6 +174,13 @@ class FileSource(Source):
             raise SourceError(f"{source} holds no video.")
         self._stream = videos[0]
         self._stream.thread_type = "AUTO"
+        codec = self._stream.codec_context
+        codec.options = limit  # frames may be larger than the file says
+        if codec.width * codec.height > max_pixels:
+            self.close()
+            raise SourceError(
+                f"{source} is too large: expected frames of {max_pixels:,} pixels at most."
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         step = 1 / float(self._stream.average_rate or _DEFAULT_RATE)

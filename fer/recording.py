@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.files import OutputFile
+from fer.pictures import MAX_PIXELS
 
 _CLOCK = Fraction(1, 90_000)  # s
 _PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time
@@ -209,8 +210,9 @@ def open_again(source: str) -> Any:
     """
     if source.isdecimal():
         return None
+    name, limit = source if "://" in source else f"file:{source}", {"max_pixels": str(MAX_PIXELS)}
     try:
-        original = av.open(source if "://" in source else f"file:{source}", timeout=_TIMEOUT_S)
+        original = av.open(name, timeout=_TIMEOUT_S, options=limit)
     except (av.FFmpegError, OSError):
         return None  # `fer.media` says why
     if original.duration and original.streams.video:

@@ -12,7 +12,7 @@ from typing import Any
 
 import supervision as sv
 
-from fer.errors import OutputError
+from fer.errors import OutputError, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.files import OutputFile, reason
 
@@ -197,9 +197,19 @@ def read_rows(path: Path) -> Iterator[Row]:
     """Read a file of rows; what comes from CSV is text.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is something else.
+        SourceError: It cannot be read, is damaged or something else.
     """
+    try:
+        for row in _read_any(path):
+            if not isinstance(row, dict) or None in row:
+                raise ValueError("a row is no such row")
+            yield row
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        why = reason(error) if isinstance(error, OSError) else error
+        raise SourceError(f"{path} cannot be read as a file of rows: {why}.") from error
+
+
+def _read_any(path: Path) -> Iterator[Any]:
     if path.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq  # type: ignore[import-untyped]
 

@@ -1,6 +1,5 @@
 """Many photographs and videos at once, in parallel processes, into one file of rows."""
 
-import csv
 import hashlib
 import multiprocessing
 import os
@@ -25,7 +24,7 @@ from fer.media import FileSource
 from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
 from fer.pictures import read_picture
 from fer.pipeline import ExpressionPipeline
-from fer.rows import Row, as_text, make_rows, open_rows, read_rows
+from fer.rows import COLUMNS, Row, as_text, make_rows, open_rows, read_rows
 
 SUFFIXES = (
     *PICTURE_SUFFIXES,
@@ -236,12 +235,17 @@ def _read_into(part: Path, file: Path) -> str | None:
 
 def _sources(out: Path) -> set[str]:
     """What a file of rows has rows of."""
+    sources = set()
     try:
-        return {row["source"] for row in read_rows(out)} if out.exists() else set()
-    except (LookupError, ValueError, TypeError, OSError, csv.Error) as error:
+        for row in read_rows(out) if out.exists() else ():
+            if row.keys() != COLUMNS.keys():
+                raise SourceError(f"{out} has other columns.")
+            sources.add(str(row["source"]))
+    except SourceError as error:
         raise OutputError(
             f"{out} is there already and holds no rows like these: choose another name."
         ) from error
+    return sources
 
 
 def _first_source(part: Path) -> str:

@@ -169,13 +169,11 @@ def test_test_folder_without_prefixes_is_test_and_neither_of_the_two(tmp_path: P
         dataset.split("public")
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".PNG", ".bmp", ".webp", ".tiff", ".pgm"])
+@pytest.mark.parametrize("suffix", [".jpg", ".PNG", ".bmp", ".webp", ".tiff"])
 def test_folders_read_other_formats_and_sizes(tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "train" / "Happy"
     folder.mkdir(parents=True)
-    picture = cv2.resize(draw_face(3, 0), (96, 96))
-    if suffix != ".pgm":
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    picture = cv2.cvtColor(cv2.resize(draw_face(3, 0), (96, 96)), cv2.COLOR_GRAY2BGR)
     cv2.imwrite(str(folder / f"a{suffix}"), picture)
     (folder / "._a.jpg").write_bytes(b"left by a file manager")
     dataset = load_dataset(tmp_path)
@@ -188,14 +186,14 @@ def test_folders_read_other_formats_and_sizes(tmp_path: Path, suffix: str) -> No
 def test_unreadable_picture_is_named_with_its_path(tmp_path: Path, content: bytes) -> None:
     root = write_folders(tmp_path, ROWS)
     (root / "test" / "sad" / "broken.jpg").write_bytes(content)
-    with pytest.raises(DatasetError, match=r"test.sad.broken\.jpg cannot be read as a picture"):
+    with pytest.raises(DatasetError, match=r"test.sad.broken\.jpg is no picture"):
         load_dataset(root)
 
 
 def test_dangling_link_is_named_with_its_path(tmp_path: Path) -> None:
     root = write_folders(tmp_path, ROWS)
     os.symlink("nowhere.png", root / "train" / "sad" / "gone.png")
-    with pytest.raises(DatasetError, match=r"gone\.png cannot be read"):
+    with pytest.raises(DatasetError, match=r"gone\.png does not exist"):
         load_dataset(root)
 
 

@@ -58,7 +58,7 @@ def tiny(tmp_path: Path) -> Path:
 def test_litert_agrees_with_keras(trained: Path, exported: Path, batch: int) -> None:
     inputs = network_input(FACES[:batch])
     expected = load_network(trained).predict(inputs, verbose=0)
-    runner = ExpressionClassifier(exported)._interpreter.get_signature_runner()
+    runner = ExpressionClassifier(exported)._run
     logits = runner(faces=inputs)["logits"]
     assert np.ptp(expected) > 0.1, "a network that says nothing agrees with anything"
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
@@ -87,7 +87,7 @@ def test_face_scores_the_same_alone_and_in_any_batch(exported: Path) -> None:
 
 
 def test_attention_maps_are_exported_under_their_name(exported: Path) -> None:
-    runner = ExpressionClassifier(exported)._interpreter.get_signature_runner()
+    runner = ExpressionClassifier(exported)._run
     outputs = runner(faces=network_input(FACES))
     assert set(outputs) == {"logits", "attention"}
     assert outputs["attention"].shape == (8, 6, 6, 7)
@@ -99,7 +99,7 @@ def test_network_without_attention_exports_without_it(tmp_path: Path) -> None:
     logits = keras.layers.Dense(7)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, logits, name="plain").save(tmp_path / "fer.keras")
     assert export_litert(tmp_path / "fer.keras", tmp_path).network == "plain"
-    runner = ExpressionClassifier(tmp_path)._interpreter.get_signature_runner()
+    runner = ExpressionClassifier(tmp_path)._run
     assert set(runner.get_output_details()) == {"logits"}
 
 

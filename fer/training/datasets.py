@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -16,8 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fer.errors import DatasetError
+from fer.errors import DatasetError, SourceError
 from fer.expressions import EXPRESSION_NAMES
+from fer.pictures import SUFFIXES, read_picture
 from fer.preprocessing import INPUT_SIZE
 from fer.training.ferplus import VOTES_FILE, read_votes
 
@@ -33,9 +35,7 @@ in a test folder whose name does not say which of the two tests it is from."""
 _HEADER = ["emotion", "pixels", "Usage"]
 _USAGES = ("Training", "PublicTest", "PrivateTest")
 _UNREADABLE = (OSError, EOFError, ValueError, csv.Error, zipfile.BadZipFile, zlib.error)
-_IMAGE_SUFFIXES = set(
-    ".avif .bmp .gif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
-)
+_LONGEST_LINE = 20_000  # characters; a row of fer2013.csv has 10,000 at most
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,8 @@ def _read_csv(path: Path) -> FaceDataset:
     faces, labels, usages = [], [], []
     try:
         with _open_csv(path) as lines:
-            rows = csv.reader(lines)
+            # In pieces: what is no table may be one endless line.
+            rows = csv.reader(iter(partial(lines.readline, _LONGEST_LINE), ""))
             header = next(rows, [])
             if header != _HEADER:
                 raise DatasetError(
@@ -211,7 +212,7 @@ def _read_folders(root: Path) -> FaceDataset:
                 )
             files = [p for p in sorted(folder.iterdir()) if _is_picture(p)]
             if not files:
-                raise DatasetError(f"{folder} holds no picture.")
+                raise DatasetError(f"{folder} holds no picture; expected {', '.join(SUFFIXES)}.")
             for file in files:
                 prefix = file.name.partition("_")[0]
                 faces.append(_read_face(file))
@@ -222,17 +223,14 @@ def _read_folders(root: Path) -> FaceDataset:
 
 def _is_picture(path: Path) -> bool:
     """Tell a picture from what file managers leave in folders."""
-    return path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _read_face(path: Path) -> npt.NDArray[np.uint8]:
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        face = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    except (OSError, cv2.error):
-        face = None
-    if face is None:
-        raise DatasetError(f"{path} cannot be read as a picture.")
+        face = cv2.cvtColor(read_picture(path), cv2.COLOR_BGR2GRAY)
+    except SourceError as error:
+        raise DatasetError(str(error)) from error
     if face.shape != (INPUT_SIZE, INPUT_SIZE):
         face = cv2.resize(face, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA)
     return np.asarray(face, np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.card import LITERT_FILE, STAGES_FILE, load_card, verify
-from fer.classification import resolve_model
+from fer.classification import open_runner, resolve_model
 from fer.errors import ModelError
 from fer.preprocessing import network_input
 
@@ -41,8 +41,6 @@ class NetworkStages:
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # as in `fer.classification`
-
         path = resolve_model(model).with_name(STAGES_FILE)
         if not path.is_file():
             raise ModelError(
@@ -50,12 +48,7 @@ class NetworkStages:
                 f"python -m fer export writes it beside {LITERT_FILE}, if the network has stages."
             )
         verify(path, load_card(path.parent))
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=1)
-            self._run = self._interpreter.get_signature_runner()
-            self._input = next(iter(self._run.get_input_details()))
-        except (ValueError, RuntimeError, StopIteration) as error:
-            raise ModelError(f"{path} is no LiteRT model that can be run ({error}).") from error
+        self._run, self._input = open_runner(path)
 
     def __call__(self, face: npt.NDArray[np.uint8]) -> StageOutputs:
         """Run the network on a face.

@@ -33,6 +33,9 @@ LIMITS = f"Up to {MAX_MINUTES} minutes, {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels"
 
 # FFmpeg's names for them. Nothing else is opened: a playlist could name files of the server.
 _FORMATS = "mov,matroska,webm,avi,mpeg,mpegts"
+_MAX_PIXELS = MAX_SIZE[0] * MAX_SIZE[1]
+_MAX_DECODED = 2 * _MAX_PIXELS  # whatever a file says of itself; some hold rows that are not shown
+_OPTIONS = {"format_whitelist": _FORMATS, "max_pixels": str(_MAX_DECODED)}
 _REFRESH_S = 0.5
 
 
@@ -87,7 +90,7 @@ def check_film(path: Path, name: str) -> Film:
         SourceError: It is no film, too long or too large.
     """
     try:
-        with av.open(f"file:{path}", options={"format_whitelist": _FORMATS}) as container:
+        with av.open(f"file:{path}", options=_OPTIONS) as container:
             length_s = container.duration / av.time_base if container.duration else None
             sizes = [
                 (stream.width, stream.height)
@@ -100,7 +103,7 @@ def check_film(path: Path, name: str) -> Film:
         ) from error
     if not sizes:
         raise SourceError(f"{name} holds no video; expected a film with pictures.")
-    if any(width * height > MAX_SIZE[0] * MAX_SIZE[1] for width, height in sizes):
+    if any(width * height > _MAX_PIXELS for width, height in sizes):
         width, height = max(sizes)
         raise SourceError(
             f"{name} has {width} × {height} pixels; "
@@ -149,6 +152,7 @@ def _prepare(film: Film, visit: Visit, model: str | Path | None) -> None:
                 faces,
                 attention,
                 seconds=MAX_MINUTES * 60,
+                max_pixels=_MAX_DECODED,
                 name=film.name,
             )
             work = FilmWork(task, film.length_s or MAX_MINUTES * 60, model)
