@@ -123,7 +123,10 @@ class CameraSource(Source):
                         f"Camera {self._number} gives no picture: "
                         "close other programs that may be using it."
                     )
-                raise SourceError(f"Camera {self._number} gives no more pictures: is it unplugged?")
+                raise SourceError(
+                    f"Camera {self._number} gives no more pictures: is it unplugged? "
+                    "Plug it in and start again."
+                )
             yield np.asarray(frame, np.uint8), time.monotonic() - start
 
     def close(self) -> None:
@@ -150,24 +153,16 @@ class FileSource(Source):
     def __init__(self, source: str, max_pixels: int = MAX_PIXELS) -> None:
         self._name = source
         self._fault = ""
-        is_url = "://" in source
-        if not is_url and not Path(source).is_file():
+        if "://" not in source and not Path(source).is_file():
             what = "is a folder" if Path(source).is_dir() else "does not exist"
             raise SourceError(
                 f"'{source}' {what}; expected a camera number, a video file or a URL."
             )
-        limit = {"max_pixels": str(max_pixels)}
         try:
-            # A name with a colon would be taken for a protocol.
-            path = source if is_url else f"file:{source}"
-            self._container = av.open(path, timeout=_TIMEOUT_S, options=limit)
+            self._container = open_container(source, max_pixels)
         except av.FFmpegError as error:
             raise SourceError(f"{source} cannot be read as a video: {_reason(error)}.") from error
-        videos = [
-            stream
-            for stream in self._container.streams.video
-            if not stream.disposition & av.stream.Disposition.attached_pic
-        ]
+        videos = video_streams(self._container)
         # FFmpeg draws the letters of a text file as pictures.
         if not videos or self._container.format.name == "tty":
             self.close()
@@ -175,7 +170,8 @@ class FileSource(Source):
         self._stream = videos[0]
         self._stream.thread_type = "AUTO"
         codec = self._stream.codec_context
-        codec.options = limit  # frames may be larger than the file says
+        # Frames may be larger than the file says.
+        codec.options = {"max_pixels": str(max_pixels)}
         if codec.width * codec.height > max_pixels:
             self.close()
             raise SourceError(
@@ -235,6 +231,36 @@ class FileSource(Source):
             stated_s = (self._container.duration or 0) / av.time_base
         if not self._fault and stated_s - read_s > 1:
             self._fault = f": it ends after {read_s:.1f} of {stated_s:.1f} seconds"
+
+
+def open_container(source: str, max_pixels: int = MAX_PIXELS, **options: str) -> Any:
+    """Open a file or a URL with FFmpeg.
+
+    Args:
+        source: A path or a URL.
+        max_pixels: Of a larger frame no pixel is decoded to find out what the file holds.
+        **options: Of FFmpeg.
+
+    Returns:
+        The input of PyAV, for which the caller cares.
+
+    Raises:
+        av.FFmpegError: It cannot be opened.
+    """
+    # A name with a colon would be taken for a protocol.
+    name = source if "://" in source else f"file:{source}"
+    options["max_pixels"] = str(max_pixels)
+    # Titles need not be UTF-8.
+    return av.open(name, timeout=_TIMEOUT_S, metadata_errors="replace", options=options)
+
+
+def video_streams(container: Any) -> list[Any]:
+    """Give the streams of PyAV's input that are films and can be decoded; a cover is none."""
+    return [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
 
 
 def upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:

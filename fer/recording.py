@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.files import OutputFile
-from fer.pictures import MAX_PIXELS
+from fer.media import open_container, video_streams
 
 _CLOCK = Fraction(1, 90_000)  # s
 _PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time
-_TIMEOUT_S = 10.0  # for a URL to answer
 _AHEAD = 8  # frames that may wait to be encoded
 _RATE = 30  # frames a second, of a camera: how long its last frame is shown
 _BT601, _LIMITED_RANGE = 6, 1  # FFmpeg's numbers for the colours that OpenCV converts to
@@ -86,12 +86,10 @@ class VideoRecorder(OutputFile):
         if scene is not None:
             frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
             frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
-        try:
+        with _as_os_errors():
             self._container.mux(self._video.encode(frame))
             for packets in self._sound.until(time_s) if self._sound else ():
                 self._container.mux(packets)
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror) from error
 
     def _wait(self, ahead: int) -> None:
         """Wait until no more than so many frames are still to be encoded."""
@@ -102,7 +100,7 @@ class VideoRecorder(OutputFile):
             raise self._stopped(error) from error
 
     def _begin(self, height: int, width: int) -> None:
-        video = self._original.streams.best("video") if self._original else None
+        video = video_streams(self._original)[0] if self._original else None
         self._video = self._container.add_stream(
             "libx264",
             rate=(video and video.average_rate) or _RATE,
@@ -115,8 +113,9 @@ class VideoRecorder(OutputFile):
         context = self._video.codec_context
         context.time_base = _CLOCK
         context.colorspace, context.color_range = _BT601, _LIMITED_RANGE
-        if self._original and self._original.streams.audio:
-            self._sound = _Sound(self._original, self._container)
+        sound = self._original.streams.best("audio") if self._original else None
+        if sound and sound.codec_context:
+            self._sound = _Sound(sound, video, self._container)
 
     def _to_yuv(self, scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         width, height = self._video.width, self._video.height
@@ -135,33 +134,41 @@ class VideoRecorder(OutputFile):
                 for encoded in self._work:
                     encoded.result()
                 self._encode(None, self._end_s)
-            self._container.close()
+            with _as_os_errors():
+                self._container.close()
         finally:
             if self._original:
                 self._original.close()
         return self._video is not None
 
 
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """Raise what FFmpeg says of a full disk, or of damaged sound, as `OSError`."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from error
+
+
 class _Sound:
     """The sound of one file, for another: its packets, or AAC where MP4 would not take them."""
 
-    def __init__(self, original: Any, container: Any) -> None:
-        self._input = original.streams.best("audio")
-        video = original.streams.best("video")
+    def __init__(self, sound: Any, video: Any, container: Any) -> None:
         # Frames count their time from the first of them.
         self._zero_s = float((video.start_time or 0) * video.time_base)
-        codec = self._input.codec_context
+        codec, packets = sound.codec_context, sound.container.demux(sound)
         name = codec.codec.canonical_name
         # AAC of broadcasts carries its description in every packet, where MP4 has it once.
         if name in _COPIED_SOUND and (name != "aac" or codec.extradata):
-            self._output = container.add_stream_from_template(self._input)
-            self._pieces = self._copied(original.demux(self._input))
+            self._output = container.add_stream_from_template(sound)
+            self._pieces = self._copied(packets)
         else:
             rates = av.Codec("aac", "w").audio_rates or ()
             rate = codec.rate if codec.rate in rates else 48_000
             layout = "mono" if codec.channels == 1 else "stereo"  # codec.layout may be unnamed
             self._output = container.add_stream("aac", rate=rate, layout=layout)
-            self._pieces = self._encoded(original.demux(self._input))
+            self._pieces = self._encoded(packets)
         self._next: tuple[float, list[Any]] | None = (-math.inf, [])
 
     def until(self, time_s: float) -> Iterator[list[Any]]:
@@ -210,12 +217,11 @@ def open_again(source: str) -> Any:
     """
     if source.isdecimal():
         return None
-    name, limit = source if "://" in source else f"file:{source}", {"max_pixels": str(MAX_PIXELS)}
     try:
-        original = av.open(name, timeout=_TIMEOUT_S, options=limit)
+        original = open_container(source)
     except (av.FFmpegError, OSError):
         return None  # `fer.media` says why
-    if original.duration and original.streams.video:
+    if original.duration and video_streams(original):
         return original
     original.close()
     return None

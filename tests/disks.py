@@ -1,5 +1,6 @@
-"""A disk that is soon full."""
+"""Disks that are soon full."""
 
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -7,6 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+
+@contextmanager
+def small_files(kilobytes: int) -> Iterator[None]:
+    """Let no file grow beyond so much, here and in processes started here; it needs no rights."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 @contextmanager

@@ -57,12 +57,12 @@ def videos(tmp_path_factory):
 class App:
     """The program, running."""
 
-    def __init__(self, display, *arguments):
+    def __init__(self, display, *arguments, program=("camera_app.py",)):
         self.display = display
         environment = {**os.environ, "DISPLAY": display}
         environment.pop("WAYLAND_DISPLAY", None)
         self.process = subprocess.Popen(
-            [sys.executable, "camera_app.py", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             cwd=ROOT,
             env=environment,
             stderr=subprocess.PIPE,
@@ -96,8 +96,8 @@ class App:
 def start(display):
     apps = []
 
-    def run(*arguments, on=display):
-        apps.append(App(on, *arguments))
+    def run(*arguments, on=display, **options):
+        apps.append(App(on, *arguments, **options))
         return apps[-1]
 
     yield run
@@ -219,6 +219,33 @@ def test_what_cannot_be_kept_is_said_in_one_line(start, videos, tmp_path, option
     assert (status, len(said)) == (1, 1)
     assert name in said[0] and "expected" in said[0]
     assert list(tmp_path.iterdir()) == []
+
+
+UNPLUGGED = """
+import cv2, numpy, typer, camera_app
+
+class Camera:
+    left = 20
+    def isOpened(self): return True
+    def set(self, *what): return True
+    def release(self): pass
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, numpy.zeros((480, 640, 3), numpy.uint8)
+
+cv2.VideoCapture = lambda *what: Camera()
+typer.run(camera_app.main)
+"""
+
+
+@pytest.mark.display
+def test_a_camera_that_vanishes_is_said_and_what_was_kept_is_whole(start, tmp_path):
+    out, rows = tmp_path / "out.mp4", tmp_path / "rows.csv"
+    app = start("--record", out, "--rows", rows, program=("-c", UNPLUGGED))
+    status, said = app.end()
+    assert (status, len(said)) == (1, 1) and "Plug it in" in said[0]
+    with open_source(str(out)) as frames:
+        assert len([*frames]) == len([*read_rows(rows)]) == 20
 
 
 @pytest.mark.display

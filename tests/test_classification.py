@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -104,6 +105,19 @@ def test_classifiers_of_many_threads_do_not_disturb_each_other():
     assert all(np.array_equal(a, b) for a, b in zip(answers, expected, strict=True))
 
 
+def test_one_classifier_gives_eight_threads_what_it_gives_alone():
+    classifier = ExpressionClassifier()
+    batches = [faces(count) for count in range(1, 9)]
+    expected = [classifier.read(batch) for batch in batches]
+
+    def work(batch):
+        return [classifier.read(batch) for _ in range(20)]
+
+    with ThreadPoolExecutor(len(batches)) as threads:
+        for answers, (scores, maps) in zip(threads.map(work, batches), expected, strict=True):
+            assert all((a == scores).all() and (b == maps).all() for a, b in answers)
+
+
 def test_a_model_is_found_by_folder_file_and_environment(model, monkeypatch):
     assert resolve_model(model) == resolve_model(model / LITERT_FILE) == model / LITERT_FILE
     monkeypatch.setenv("FER_MODEL", str(model))
@@ -125,6 +139,23 @@ def test_a_truncated_or_exchanged_model_is_refused(model, spoil):
     file = model / LITERT_FILE
     file.write_bytes(spoil(file.read_bytes()))
     with pytest.raises(ModelError, match="SHA-256"):
+        ExpressionClassifier(model)
+
+
+def test_a_card_of_other_files_does_not_vouch_for_this_one_and_one_of_none_leaves_it_open(model):
+    edit_card(model, sha256={"other.tflite": "0" * 64})
+    with pytest.raises(ModelError, match="SHA-256"):
+        ExpressionClassifier(model)
+    edit_card(model, sha256={})
+    assert ExpressionClassifier(model)(faces(1)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("size", [0, 100, 20_000, -1])
+def test_a_truncated_model_that_no_card_vouches_for_is_refused_too(model, size):
+    edit_card(model, sha256={})
+    file = model / LITERT_FILE
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(ModelError, match="no LiteRT model"):
         ExpressionClassifier(model)
 
 

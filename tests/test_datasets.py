@@ -146,8 +146,9 @@ def test_votes_of_another_table_are_refused(table: Path) -> None:
         load_dataset(table)
 
 
-def test_bad_vote_is_named_with_its_row(table: Path) -> None:
-    damage(write_votes(table, len(ROWS), no_face=3), 8, 4, "many")
+@pytest.mark.parametrize("vote", ["many", "-1", "9" * 5000, "٣٣٣"])
+def test_bad_vote_is_named_with_its_row(table: Path, vote: str) -> None:
+    damage(write_votes(table, len(ROWS), no_face=3), 8, 4, vote)
     with pytest.raises(DatasetError, match=r"fer2013new\.csv, row 8"):
         load_dataset(table)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer.errors import SourceError
-from fer.media import open_source
+from fer.media import FileSource, open_source
 from tests.synthetic import FaceVideo, portrait, write_video
 
 FPS, SECONDS = 15, 4
@@ -123,6 +123,44 @@ def test_a_file_of_which_nothing_can_be_decoded_says_so(tmp_path):
     pictures, _, error = read(tmp_path / "cut.png")
     assert pictures == []
     assert error.startswith("No picture of")
+
+
+def test_a_film_may_change_its_size_but_not_beyond_the_limit(tmp_path):
+    """A phone that is turned round; or a file that holds more than it says at its beginning."""
+    parts = [
+        write_video(
+            tmp_path / f"{width}.ts", FaceVideo(seconds=1, fps=10, size=(width, height)).frames()
+        )
+        for width, height in ((160, 120), (240, 320))
+    ]
+    (tmp_path / "film.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    pictures, _, error = read(tmp_path / "film.ts")
+    shapes = [picture.shape for picture in pictures]
+    assert (shapes, error) == ([(120, 160, 3)] * 10 + [(320, 240, 3)] * 10, None)
+    limited, shapes = FileSource(str(tmp_path / "film.ts"), max_pixels=200 * 200), []
+    with pytest.raises(SourceError, match="only in part"):
+        shapes.extend(frame.shape for frame, _ in limited)
+    assert set(shapes) == {(120, 160, 3)}
+
+
+def test_a_title_in_another_alphabet_is_no_hindrance(videos, tmp_path, frames):
+    with av.open(str(tmp_path / "utf8.avi"), "w") as film:
+        film.metadata["title"] = "Café"
+        stream = film.add_stream("mpeg4", rate=10)
+        film.mux([*stream.encode(av.VideoFrame.from_ndarray(frames[0], format="bgr24"))])
+        film.mux(stream.encode(None))
+    data = (tmp_path / "utf8.avi").read_bytes()
+    assert "Café".encode() in data
+    (tmp_path / "latin1.avi").write_bytes(data.replace("Café".encode(), "Café ".encode("latin1")))
+    pictures, _, error = read(tmp_path / "latin1.avi")
+    assert (len(pictures), error) == (1, None)
+
+
+def test_a_film_in_an_unknown_code_holds_no_video(videos, tmp_path):
+    data = (videos / "faces.mkv").read_bytes()
+    (tmp_path / "a.mkv").write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC"))
+    with pytest.raises(SourceError, match="no video"):
+        open_source(str(tmp_path / "a.mkv"))
 
 
 def sound(path):

@@ -87,11 +87,17 @@ def test_a_camera_is_mirrored_unless_it_is_not_wanted(camera, mirror, left):
     assert player.newest.scene[40, 5].tolist() == [left] * 3
 
 
-def test_a_source_that_fails_says_why(camera):
+def test_a_camera_that_vanishes_says_so_and_may_be_started_again(camera):
     player = Player("3", None, None, None)
     player.start()
     player.join(PATIENCE_S)
     assert player.ending == "The camera is gone." and camera[0].closed
+    again = Player("0", None, None, player)
+    again.start()
+    wait_for(lambda: again.newest)
+    again.stop()
+    again.join(PATIENCE_S)
+    assert camera[1].closed
 
 
 def test_the_next_player_waits_until_the_camera_is_free(camera):

@@ -11,7 +11,7 @@ from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.errors import OutputError
 from fer.files import refuse_inputs, whole
 from fer.rows import COLUMNS, make_rows, open_rows, read_rows
-from tests.disks import small_disk
+from tests.disks import small_files
 from tests.synthetic import FaceVideo, portrait
 
 ROOT = Path(__file__).parent.parent
@@ -119,30 +119,32 @@ def test_without_a_row_there_is_no_file(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_a_full_disk_keeps_the_rows_that_found_room(tmp_path, rows, suffix):
-    with small_disk(tmp_path / "disk", 64) as disk:
-        path = disk / f"rows{suffix}"
-        written = 0
-        with pytest.raises(OutputError, match=r"no space left .* is kept"), open_rows(path) as file:
-            while True:
-                file.write(rows)
-                written += len(rows)
-        kept = list(read_rows(path))
-        assert len(kept) == written > 10
-        assert kept[-1]["source"] == rows[-1]["source"]
+    path = tmp_path / f"rows{suffix}"
+    written = 0
+    with (
+        small_files(64),
+        pytest.raises(OutputError, match=r"no space left .* is kept"),
+        open_rows(path) as file,
+    ):
+        while True:
+            file.write(rows)
+            written += len(rows)
+    kept = list(read_rows(path))
+    assert len(kept) == written > 10
+    assert kept[-1]["source"] == rows[-1]["source"]
 
 
 def test_a_full_disk_leaves_the_rows_of_parquet_readable(tmp_path, rows):
-    with small_disk(tmp_path / "disk", 64) as disk:
-        written = 0
-        with (
-            pytest.raises(OutputError, match=r"rows are in .*rows\.partial\.jsonl"),
-            open_rows(disk / "rows.parquet") as file,
-        ):
-            while True:
-                file.write(rows)
-                written += len(rows)
-        assert [path.name for path in disk.iterdir()] == ["rows.partial.jsonl"]
-        assert len(list(read_rows(disk / "rows.partial.jsonl"))) == written > 10
+    file = open_rows(tmp_path / "rows.parquet")
+    for _ in range(20):
+        file.write(rows)
+    with (
+        small_files(1),
+        pytest.raises(OutputError, match=r"rows are in .*rows\.partial\.jsonl"),
+    ):
+        file.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.partial.jsonl"]
+    assert len(list(read_rows(tmp_path / "rows.partial.jsonl"))) == 20 * len(rows)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def read_votes(path: Path, rows: int) -> tuple[npt.NDArray[np.int64], npt.NDArra
             "they belong together row by row. Take the matching file, or move this one away."
         )
     for number, row in enumerate(lists, start=1):
-        if len(row) != 12 or not all(vote.isdecimal() for vote in row[2:]):
+        if len(row) != 12 or not all(vote.isdecimal() and len(vote) < 3 for vote in row[2:]):
             raise DatasetError(f"{path}, row {number}: expected Usage, Image name and 10 votes.")
     votes = np.array([row[2:] for row in lists], dtype=np.int64)
     return votes, np.array([row[1] == "" for row in lists])

@@ -11,6 +11,7 @@ from fer.classification import ExpressionClassifier
 from fer.errors import FerError, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.films import NOT_CERTAIN, FilmTask
+from fer.media import open_container, video_streams
 from fer.web import timeline
 from fer.web.charts import follow_film
 from fer.web.faces import bars_html
@@ -35,7 +36,6 @@ LIMITS = f"Up to {MAX_MINUTES} minutes, {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels"
 _FORMATS = "mov,matroska,webm,avi,mpeg,mpegts"
 _MAX_PIXELS = MAX_SIZE[0] * MAX_SIZE[1]
 _MAX_DECODED = 2 * _MAX_PIXELS  # whatever a file says of itself; some hold rows that are not shown
-_OPTIONS = {"format_whitelist": _FORMATS, "max_pixels": str(_MAX_DECODED)}
 _REFRESH_S = 0.5
 
 
@@ -90,13 +90,9 @@ def check_film(path: Path, name: str) -> Film:
         SourceError: It is no film, too long or too large.
     """
     try:
-        with av.open(f"file:{path}", options=_OPTIONS) as container:
+        with open_container(str(path), _MAX_DECODED, format_whitelist=_FORMATS) as container:
             length_s = container.duration / av.time_base if container.duration else None
-            sizes = [
-                (stream.width, stream.height)
-                for stream in container.streams.video
-                if not stream.disposition & av.stream.Disposition.attached_pic
-            ]
+            sizes = [(stream.width, stream.height) for stream in video_streams(container)]
     except (av.FFmpegError, OSError) as error:
         raise SourceError(
             f"{name} cannot be read as a video; expected a film, such as an .mp4 file."
