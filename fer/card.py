@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ class ModelCard:
             that is shown is the share of such answers that are right.
         bias: What is added to each logit after that, by class id, so that no
             class is named more often than it occurs.
+        reliability: Points of a rising curve, from the probability of the
+            likeliest class after that to the share of such answers that is
+            right; the other probabilities make up the rest.
         figures: Measures, each with the command that repeats it.
         sha256: Hexadecimal digest of each file, by its name; if it is empty
             the files are taken as they are.
@@ -37,6 +41,7 @@ class ModelCard:
     network: str
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(EXPRESSION_NAMES)
+    reliability: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
     figures: dict[str, Any] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = EXPRESSION_NAMES
@@ -63,6 +68,7 @@ def load_card(folder: Path) -> ModelCard:
             network=str(raw["network"]),
             temperature=float(raw["temperature"]),
             bias=tuple(map(float, raw["bias"])),
+            reliability=tuple((float(said), float(right)) for said, right in raw["reliability"]),
             figures=dict(raw["figures"]),
             sha256=dict(raw.get("sha256", {})),
             labels=tuple(raw["labels"]),
@@ -77,12 +83,16 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelError(f"{path} is damaged ({error}): export the model again.") from error
     ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE, len(EXPRESSION_NAMES))
     theirs = (card.labels, card.input_size, card.pixel_range, len(card.bias))
-    if theirs != ours or card.temperature <= 0:
+    rising = len(card.reliability) > 1 and all(
+        a < b and 0 <= right_a <= right_b <= 1
+        for (a, right_a), (b, right_b) in pairwise(card.reliability)
+    )
+    if theirs != ours or card.temperature <= 0 or not rising:
         raise ModelError(
             f"{path} describes another kind of model; expected the labels "
             f"{', '.join(EXPRESSION_NAMES)}, an input of {INPUT_SIZE} pixels in "
-            f"{PIXEL_RANGE[0]:g} to {PIXEL_RANGE[1]:g}, a temperature above 0 and a bias for "
-            "each label."
+            f"{PIXEL_RANGE[0]:g} to {PIXEL_RANGE[1]:g}, a temperature above 0, a bias "
+            "for each label and a reliability that rises from 0 to 1."
         )
     return card
 

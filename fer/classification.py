@@ -19,6 +19,9 @@ MODEL_VARIABLE = "FER_MODEL"
 MAPS_SHAPE = (6, 6, len(EXPRESSION_NAMES))
 """Of the class activation maps of a face: places down, places across, class ids."""
 
+_LEAST = 1e-12  # probability: nothing is impossible
+_CLEARLY = 1e-6  # more likely than the second, in spite of rounding
+
 _PACKAGE = Path(__file__).resolve().parent
 _SHIPPED = (_PACKAGE / "_model", _PACKAGE.parent / "model")
 """Where the shipped model lies: in an installed wheel, or in a clone."""
@@ -156,8 +159,22 @@ def attend(
 
 
 def calibrated(logits: npt.NDArray[np.floating], card: ModelCard) -> npt.NDArray[np.float32]:
-    """Turn logits of shape (n, 7) into probabilities that mean what they say, as a card has it."""
-    return softmax(logits / card.temperature + np.array(card.bias, np.float32))
+    """Turn logits of shape (n, 7) into probabilities that mean what they say, as a card has it.
+
+    The class that is the likeliest after temperature and bias stays it.
+    """
+    scores = softmax(logits / card.temperature + np.array(card.bias, np.float32)).astype(float)
+    scores = np.maximum(scores, _LEAST)
+    likeliest = np.arange(len(scores)), scores.argmax(axis=1)
+    said = scores[likeliest]
+    scores[likeliest] = 0
+    rest = scores.sum(axis=1)
+    second = scores.max(axis=1)
+    least = second / (rest + second)  # where both would be as likely
+    right = np.maximum(np.interp(said, *np.transpose(card.reliability)), least + _CLEARLY)
+    scores *= ((1 - right) / rest)[:, np.newaxis]
+    scores[likeliest] = right
+    return np.asarray(scores, np.float32)
 
 
 def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:

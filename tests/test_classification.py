@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from fer import EXPRESSIONS, ExpressionClassifier, ModelError
-from fer.card import CARD_FILE, LITERT_FILE
-from fer.classification import attend, resolve_model
+from fer.card import CARD_FILE, LITERT_FILE, ModelCard
+from fer.classification import attend, calibrated, resolve_model
+
+STRAIGHT = [[0, 0], [1, 1]]
 
 
 def faces(count, seed=0):
@@ -49,9 +51,10 @@ def test_a_face_scores_the_same_alone_and_in_any_batch():
     assert np.abs(classifier(batch[3:6]) - together[3:6]).max() < 1e-5
 
 
-def test_scores_and_maps_come_from_one_run_and_agree():
+def test_scores_and_maps_come_from_one_run_and_agree(model):
     """A class's logit is the mean of its map: so the maps say the scores again."""
-    classifier = ExpressionClassifier()
+    edit_card(model, reliability=STRAIGHT)
+    classifier = ExpressionClassifier(model)
     batch = faces(3)
     scores, maps = classifier.read(batch)
     np.testing.assert_array_equal(scores, classifier(batch))
@@ -177,6 +180,10 @@ def test_a_file_that_is_no_model_is_refused_even_if_its_card_vouches_for_it(mode
         {"input_size": 64},
         {"temperature": 0.0},
         {"bias": [0.0]},
+        {"reliability": []},
+        {"reliability": [[0, 0], [0.5, 0.6], [1, 0.5]]},
+        {"reliability": [[0, 0], [1, 1.2]]},
+        {"reliability": [[0, 0], [0, 1]]},
     ],
 )
 def test_a_model_with_other_labels_or_pixels_is_refused(model, changes):
@@ -196,6 +203,28 @@ def test_a_model_without_a_card_is_refused(model):
     (model / CARD_FILE).unlink()
     with pytest.raises(ModelError, match="needs the card"):
         ExpressionClassifier(model)
+
+
+def test_the_likeliest_becomes_as_likely_as_such_answers_are_right_and_stays_the_likeliest(model):
+    edit_card(model, reliability=STRAIGHT)
+    before = ExpressionClassifier(model)(faces(64))
+    edit_card(model, reliability=[[0, 0], [0.5, 0.05], [1, 0.9]])
+    after = ExpressionClassifier(model)(faces(64))
+    said = before.max(axis=1)
+    right = np.interp(said, [0, 0.5, 1], [0, 0.05, 0.9])
+    np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
+    np.testing.assert_allclose(after.sum(axis=1), 1, atol=1e-6)
+    free = after.max(axis=1) > np.sort(after, axis=1)[:, -2] + 1e-4
+    assert free.any() and not free.all()
+    np.testing.assert_allclose(after.max(axis=1)[free], right[free], atol=1e-6)
+    assert (after.max(axis=1) >= right - 1e-6).all()
+
+
+def test_a_network_that_is_quite_sure_still_gives_probabilities():
+    card = ModelCard("se_resnet", reliability=((0, 0), (1, 0.97)))
+    scores = calibrated(np.array([[1000.0, 0, 0, 0, 0, 0, 0], [5.0] * 7]), card)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+    assert scores[0].tolist() == pytest.approx([0.97, *[0.005] * 6])
 
 
 def test_the_bias_is_added_to_the_logits_after_the_temperature(model):

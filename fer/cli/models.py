@@ -45,13 +45,13 @@ def export(
     ] = Format.LITERT,
     data: Annotated[
         Path | None,
-        typer.Option(help="FER-2013: fit the temperature on half of PublicTest, write figures."),
+        typer.Option(help="FER-2013: fit the calibration on PublicTest, write figures."),
     ] = None,
 ) -> None:
     """Write a network in the format of a runtime: LiteRT, TensorFlow, ONNX or Keras."""
     if data and form is not Format.LITERT:
         raise ModelError(
-            "The temperature is fitted on the LiteRT file: export that with --data first, "
+            "The calibration is fitted on the LiteRT file: export that with --data first, "
             "then the other format without."
         )
     path = model or resolve_model().parent

@@ -95,6 +95,11 @@ def show(model: str | Path | None) -> None:
 
 def _show_figures(public: dict[str, Any], calibration: dict[str, Any] | None) -> None:
     """Tell what was measured on PublicTest, as far as the card knows it."""
+    # On faces that the calibration was not fitted on.
+    judged = (calibration or {}).get("after", {})
+    if "expected_calibration_error" in judged:
+        error = judged["expected_calibration_error"]
+        public = public | {"expected_calibration_error": error}
     for column, (name, (title, words)) in zip(st.columns(3), _MEASURES.items(), strict=True):
         if name in public:
             column.metric(title, f"{public[name]:.1%}".replace("%", " %"))
@@ -109,11 +114,11 @@ def _show_figures(public: dict[str, Any], calibration: dict[str, Any] | None) ->
         )
         st.html(bars_html("Faces of each label that it names so", shares))
     if calibration:
-        fitted_on = str(calibration.get("fitted_on", "a part of it")).split(",")[0]
         st.markdown(
             "**These figures are those of a choice.** They were measured on PublicTest, and what "
-            f"makes scores into probabilities was fitted on {fitted_on}. On faces that nobody has "
-            "looked at they may be lower."
+            "makes scores into probabilities was fitted there too (its own error was measured on "
+            "each half with what was fitted on the other). On faces that nobody has looked at "
+            "they may be worse."
         )
 
 

@@ -187,6 +187,7 @@ So a map tells where its score comes from. Laid over the face it shows what spea
 
 
 def _weighed(scores: npt.NDArray[np.float32], card: ModelCard) -> Step:
+    right = float(np.interp(0.8, *np.transpose(card.reliability)))
     words = rf"""The scores become probabilities, which are positive and sum to 100 %:
 
 $$
@@ -195,8 +196,9 @@ $$
 
 $z_i$ are the seven scores. $T$, the *temperature*, is {card.temperature:.2f}: above 1 it makes the
 network more modest, below 1 bolder. The *bias* $b_i$ helps expressions that it would name too
-seldom, and holds back the others. Both are fitted so that of the answers given with 80 % about 80
-in 100 are right."""
+seldom, and holds back the others. Last, the largest becomes the share of such answers that is
+right, and the others share the rest: 80 % becomes {100 * right:.0f} %. All of it is fitted so that
+of the answers given with 80 % about 80 in 100 are right."""
     bars = bars_html("Seven probabilities", scores)
     return Step("Weighed", words, "fer/classification.py", bars)
 
