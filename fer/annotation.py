@@ -61,7 +61,7 @@ class ExpressionAnnotator:
         frame_height: Height of the frames in pixels; lines and letters are
             sized for it.
         faces: Whether the faces are shown, hidden or joined by an avatar.
-        attention: Lay a heat map over each face that is read: where the network
+        attention: Lay a heat map over each face that is named, if unsure: where the network
             sees what it names, if the model tells. An avatar in a face's place
             gets none.
     """
@@ -109,7 +109,8 @@ class ExpressionAnnotator:
             if self._faces == FaceView.BLUR:
                 _pixelate(scene, _heads(detections.xyxy))
             if self._attention:
-                _draw_attention(scene, detections)
+                nameless = np.isin(detections.data["state"], list(_REASONS))
+                _draw_attention(scene, detections[~nameless])
             if self._faces == FaceView.BESIDE:
                 _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
             self._box.annotate(scene, detections, custom_color_lookup=colors)

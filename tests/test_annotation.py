@@ -256,8 +256,14 @@ def test_an_avatar_instead_gets_no_heat():
     np.testing.assert_array_equal(plain, heated)
 
 
+@pytest.mark.parametrize("state", FaceState)
+def test_there_is_heat_only_where_an_expression_is_named(state):
+    plain, heated = lay_heat(noise(), detections=face(state))
+    assert (plain != heated).any() == (state in (FaceState.OK, FaceState.UNSURE))
+
+
 def test_a_face_without_attention_is_left_as_it_is():
-    detections = face(FaceState.TURNED)
+    detections = face()
     detections.data["attention"] = np.zeros((1, 6, 6), np.float32)
     plain, heated = lay_heat(noise(), detections=detections)
     np.testing.assert_array_equal(plain, heated)
