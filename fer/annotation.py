@@ -61,7 +61,7 @@ class ExpressionAnnotator:
         frame_height: Height of the frames in pixels; lines and letters are
             sized for it.
         faces: Whether the faces are shown, hidden or joined by an avatar.
-        attention: Lay a heat map over each face that is named, if unsure: where the network
+        attention: Lay a heat map over each face that is named, surely or not: where the network
             sees what it names, if the model tells. An avatar in a face's place
             gets none.
     """
