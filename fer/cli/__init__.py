@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fer.cli import media, models, score, training
+from fer.cli import check, media, models, score, training
 from fer.cli._shared import say
 from fer.errors import FerError
 
@@ -22,6 +22,7 @@ for command in (
     training.train,
     training.evaluate,
     models.export,
+    check.check,
 ):
     app.command()(command)
 app.add_typer(models.data_app, name="data")

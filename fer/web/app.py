@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer.errors import FerError
-from fer.web import faces, how, live, photo, timeline, video
+from fer.web import faces, how, live, log, photo, timeline, video
 from fer.web.pages import remember
 
 PRIVACY = (
@@ -50,6 +50,7 @@ def show(model: str | Path | None = None) -> None:
             st.page_link(other)
     st.caption(PRIVACY)
     try:
+        log.set_up()
         page.run()
     except FerError as error:
         st.error(str(error))

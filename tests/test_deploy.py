@@ -1,0 +1,268 @@
+"""The files for a host of one's own, read by the programs they are for."""
+
+import asyncio
+import re
+import shlex
+import socket
+import ssl
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aioice.turn import create_turn_endpoint
+
+from fer.web import connection
+from fer.web.sample import SAMPLE_PHOTOS
+from tests.requirements import require
+from tests.streamlit_server import ROOT, Server, browser_arguments, running_page, write_camera_film
+from tests.test_streamlit_app import chromium, component, press, says_happy, wait_until
+
+DEPLOY = ROOT / "deploy"
+NAME = "fer.example.org"
+KEEP_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def filled_in(name: str, answers: dict[str, str]) -> str:
+    """A file of deploy/ with a test's own answers in the places of the example's."""
+    text = (DEPLOY / name).read_text(encoding="utf-8")
+    for example, own in answers.items():
+        assert example in text, f"{name} says nothing of {example}"
+        text = text.replace(example, own)
+    return text
+
+
+@contextmanager
+def proxy(folder: Path, page: Server) -> Iterator[int]:
+    """Nginx before a page, with a certificate of its own: its port."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [require("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    port = free_port()
+    site = filled_in(
+        "nginx.conf",
+        {
+            f"/etc/letsencrypt/live/{NAME}/fullchain.pem": str(certificate),
+            f"/etc/letsencrypt/live/{NAME}/privkey.pem": str(key),
+            "/var/log/nginx/fer.log": str(folder / "errors.log"),
+            "listen [::]:80;": "",
+            "listen [::]:443 ssl;": "",
+            "listen 80;": f"listen 127.0.0.1:{free_port()};",
+            "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+            "http://127.0.0.1:8501": page.url,
+        },
+    )
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        f"daemon off; pid {folder}/pid; error_log {folder}/start.log;"
+        f"events {{}} http {{ {paths} {site} }}"
+    )
+    command = [require("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(configuration)]
+    with open(folder / "nginx.log", "wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: answers(port) or server.poll() is not None, 20)
+        assert server.poll() is None, (folder / "nginx.log").read_text()
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def port(page_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with proxy(tmp_path_factory.mktemp("nginx"), page_server) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    film = write_camera_film(tmp_path_factory.mktemp("camera") / "astronaut.y4m")
+    with chromium(
+        *browser_arguments(film), f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
+    ) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(ignore_https_errors=True)
+    page.add_init_script(KEEP_VIOLATIONS)
+    yield page
+    blocked = [frame.evaluate("() => window.violations ?? []") for frame in page.frames]
+    page.close()
+    # Streamlit's one inline script says a word to search engines only.
+    assert {violation for frame in blocked for violation in frame} <= {"script-src-elem inline"}
+
+
+@pytest.mark.browser
+def test_behind_the_proxy_the_camera_opens_and_its_picture_comes_back(page: Any, port: int) -> None:
+    page.goto(f"https://{NAME}:{port}")
+    press(page, "START")
+    says_happy(page)
+    # A function: a string would be what the proxy's policy forbids.
+    component(page).wait_for_function("() => document.querySelector('video').videoWidth > 0")
+
+
+@pytest.mark.browser
+def test_behind_the_proxy_a_photograph_is_read_and_the_other_pages_are_whole(
+    page: Any, port: int
+) -> None:
+    page.goto(f"https://{NAME}:{port}/photo")
+    page.locator("input[type=file]").set_input_files(SAMPLE_PHOTOS[0])
+    page.get_by_test_id("stImage").locator("img").first.wait_for()
+    page.get_by_role("link", name="Video").click()
+    page.get_by_text("10 minutes").wait_for()
+    page.get_by_role("link", name="How it works").click()
+    page.get_by_role("heading", name="A face on its way").wait_for()
+    page.wait_for_function("() => [...document.images].every((image) => image.complete)")
+
+
+def test_the_proxy_names_what_a_browser_may_do(port: int, page_server: Server) -> None:
+    unchecked = ssl._create_unverified_context()
+    address = f"https://127.0.0.1:{port}/_stcore/health"
+    with urllib.request.urlopen(address, context=unchecked) as answer:
+        assert answer.read() == b"ok"
+        headers = answer.headers
+    assert headers["Strict-Transport-Security"].startswith("max-age=")
+    assert "camera=(self)" in headers["Permissions-Policy"]
+    assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+    assert (
+        "unsafe-inline"
+        not in re.search("script-src[^;]*", headers["Content-Security-Policy"]).group()
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_proxy_lets_through_what_the_page_takes() -> None:
+    page = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]["maxUploadSize"]
+    proxy = re.search(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx.conf").read_text())
+    assert int(proxy[1]) > page
+
+
+def test_the_service_is_one_that_systemd_understands_and_calls_well_locked(tmp_path: Path) -> None:
+    program = require("systemd-analyze")
+    unit = tmp_path / "fer.service"
+    unit.write_text(filled_in("fer.service", {"/opt/fer/.venv/bin/python": sys.executable}))
+    for command in (["verify"], ["security", "--offline=true", "--threshold=20"]):
+        done = subprocess.run([program, *command, unit], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Unknown" not in done.stderr
+
+
+def test_the_commands_of_the_service_are_those_that_work_here() -> None:
+    unit = (DEPLOY / "fer.service").read_text(encoding="utf-8")
+    check, start = (
+        command.split()
+        for command in re.findall(r"^ExecStart(?:Pre)?=\S+ (.*)", unit, re.MULTILINE)
+    )
+    done = run(*check)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Ready: ")
+    assert "happy" in done.stdout
+    assert start[:4] == ["-m", "streamlit", "run", "streamlit_app.py"]
+    # Streamlit knows the options.
+    assert run("-m", "streamlit", "config", "show", *start[4:]).returncode == 0
+
+
+def test_a_page_that_could_read_no_face_does_not_start(tmp_path: Path) -> None:
+    done = run("-m", "fer", "check", "--model", str(tmp_path))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path) in done.stderr
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_page_understands_the_example_of_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (DEPLOY / "fer.env").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        for setting in shlex.split(line, comments=True):
+            monkeypatch.setenv(*setting.split("=", 1))
+    browser, server = connection.browser_configuration(), connection.server_configuration()
+    assert browser["iceTransportPolicy"] == "relay"
+    assert all(url.startswith(f"turn:{NAME}:3478") for url in browser["iceServers"][0]["urls"])
+    assert server["iceServers"] == []
+
+
+def test_the_turn_server_passes_on_to_the_page_alone_and_writes_no_address_down(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    here = f"listening-ip=127.0.0.1\nlistening-port={port}\nallow-loopback-peers"
+    here += f"\npidfile={tmp_path}/pid\nuserdb={tmp_path}/users"
+    own = {"listening-port=3478": here, "203.0.113.10": "127.0.0.1"}
+    configuration, log = tmp_path / "turnserver.conf", tmp_path / "log.txt"
+    configuration.write_text(filled_in("turnserver.conf", own))
+    with open(log, "wb") as output:
+        command = [require("turnserver"), "-c", configuration]
+        server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until(lambda: answers(port) or server.poll() is not None, 20)
+        with ThreadPoolExecutor() as thread:  # the browser's loop runs in this one
+            refused = thread.submit(asyncio.run, send_through(port)).result()
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert "403" in refused
+    assert "127.0.0.2" not in log.read_text()
+
+
+class Errors(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.first = asyncio.get_running_loop().create_future()
+
+    def error_received(self, error: Exception) -> None:
+        self.first.set_result(str(error))
+
+
+async def send_through(port: int) -> str:
+    """Send to the page's address, which must arrive, and to another: why that does not."""
+    configured = dict(re.findall(r"^(user)=(.*)", (DEPLOY / "turnserver.conf").read_text(), re.M))
+    user, password = configured["user"].split(":")
+    transport, errors = await create_turn_endpoint(Errors, ("127.0.0.1", port), user, password)
+    with socket.socket(type=socket.SOCK_DGRAM) as page:
+        page.bind(("127.0.0.1", 0))
+        page.setblocking(False)
+        transport.sendto(b"a picture", page.getsockname())
+        received = asyncio.get_running_loop().sock_recv(page, 100)
+        assert await asyncio.wait_for(received, 10) == b"a picture"
+    assert not errors.first.done()
+    transport.sendto(b"a picture", ("127.0.0.2", 9))
+    refused = await asyncio.wait_for(errors.first, 10)
+    transport.close()
+    return refused
