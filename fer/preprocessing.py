@@ -19,6 +19,9 @@ BOX_MARGIN = 1.04
 box that our detector finds in it, and its middle is the box's: the medians of 3,000 training
 pictures pasted into larger frames (`fer.training.framing`, ``scale_median`` 0.96)."""
 
+_FARTHEST = 1e9  # pixels
+_MOST_SAMPLES = 4096  # rows, and columns, of a box over the edge: a huge one is read coarsely
+
 
 def validate_frame(frame: npt.NDArray[np.uint8]) -> None:
     """Check that a frame is what the pipeline works on.
@@ -50,7 +53,12 @@ def crop_faces(frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number]) -> np
 
     Returns:
         Grey faces, uint8 of shape (n, 48, 48).
+
+    Raises:
+        ValueError: A box is not of numbers that can be pixels.
     """
+    if not (np.abs(xyxy) < _FARTHEST).all():  # so that NaN is noticed too
+        raise ValueError(f"expected boxes in pixels, xyxy, but got {xyxy}.")
     crops = np.empty((len(xyxy), INPUT_SIZE, INPUT_SIZE), np.uint8)
     for crop, (x1, y1, x2, y2) in zip(crops, xyxy, strict=True):
         side = max(1, round(BOX_MARGIN * max(x2 - x1, y2 - y1)))
@@ -67,8 +75,9 @@ def _square(frame: npt.NDArray[np.uint8], left: int, top: int, side: int) -> npt
     height, width = frame.shape[:2]
     if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
         return frame[top : top + side, left : left + side]
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    step = 1 + side // _MOST_SAMPLES
+    rows = np.clip(np.arange(top, top + side, step), 0, height - 1)
+    columns = np.clip(np.arange(left, left + side, step), 0, width - 1)
     return frame[np.ix_(rows, columns)]
 
 
