@@ -2,12 +2,12 @@
 
 import logging
 import math
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import av
@@ -56,8 +56,10 @@ class VideoRecorder(OutputFile):
         self._video: Any = None
         self._sound: _Sound | None = None
         self._end_s = 0.0
-        self._thread = ThreadPoolExecutor(1)
-        self._work: deque[Future[None]] = deque()
+        # Not of a pool, which would take no more work as soon as the program is to end.
+        self._thread = Thread(target=self._run, name="recorder", daemon=True)
+        self._work: Queue[tuple[npt.NDArray[np.uint8], float] | None] = Queue(_AHEAD)
+        self._error: Exception | None = None
 
     def write(self, scene: npt.NDArray[np.uint8], time_s: float) -> None:
         """Add a frame, scaled to the size of the first.
@@ -72,13 +74,22 @@ class VideoRecorder(OutputFile):
         """
         if self._video is None:
             self._begin(*scene.shape[:2])
+        if isinstance(self._error, OSError):
+            raise self._stopped(self._error) from self._error
         self._end_s = time_s + 1 / float(self._video.codec_context.framerate)
-        self._wait(_AHEAD)
-        self._work.append(self._thread.submit(self._encode, scene, time_s))
+        self._work.put((scene, time_s))
 
     def write_rest_of_sound(self) -> None:
         """Let the sound outlast the last frame, with which it ends otherwise."""
         self._end_s = math.inf
+
+    def _run(self) -> None:
+        for scene, time_s in iter(self._work.get, None):
+            try:
+                if not self._error:
+                    self._encode(scene, time_s)
+            except Exception as error:  # for the thread that writes
+                self._error = error
 
     def _encode(self, scene: npt.NDArray[np.uint8] | None, time_s: float) -> None:
         """Encode a frame, or what is left, and the sound up to a time."""
@@ -90,14 +101,6 @@ class VideoRecorder(OutputFile):
             self._container.mux(self._video.encode(frame))
             for packets in self._sound.until(time_s) if self._sound else ():
                 self._container.mux(packets)
-
-    def _wait(self, ahead: int) -> None:
-        """Wait until no more than so many frames are still to be encoded."""
-        try:
-            while self._work and (len(self._work) > ahead or self._work[0].done()):
-                self._work.popleft().result()
-        except OSError as error:
-            raise self._stopped(error) from error
 
     def _begin(self, height: int, width: int) -> None:
         video = video_streams(self._original)[0] if self._original else None
@@ -116,6 +119,7 @@ class VideoRecorder(OutputFile):
         sound = self._original.streams.best("audio") if self._original else None
         if sound and sound.codec_context:
             self._sound = _Sound(sound, video, self._container)
+        self._thread.start()
 
     def _to_yuv(self, scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         width, height = self._video.width, self._video.height
@@ -129,11 +133,13 @@ class VideoRecorder(OutputFile):
 
     def _finish(self) -> bool:
         try:
-            self._thread.shutdown(cancel_futures=self._failed)
-            if self._video and not self._failed:
-                for encoded in self._work:
-                    encoded.result()
-                self._encode(None, self._end_s)
+            if self._thread.is_alive():
+                self._work.put(None)
+                self._thread.join()
+                if not self._failed:
+                    if self._error:
+                        raise self._error
+                    self._encode(None, self._end_s)
             with _as_os_errors():
                 self._container.close()
         finally:
