@@ -208,6 +208,17 @@ def test_bad_files_are_refused_in_a_sentence_each_and_do_not_spoil_the_others() 
     assert kept == ["photo-8", "photo-8-plain-0.jpg"]
 
 
+@pytest.mark.parametrize(
+    "name", ["../../up.jpg", "/etc/up.jpg", "..\\up.jpg", "a\nb.jpg", "é" * 400]
+)
+def test_the_name_of_an_upload_is_shown_and_reaches_no_path(name: str) -> None:
+    page = read((f"{name}.jpg", turned()))
+    [photo] = page.session_state["photos"]
+    folder = page.session_state["visit"].folder
+    kept = sorted(path.name for path in folder.iterdir())
+    assert kept == ["photo-1", "photo-1-plain-0.jpg"] and photo.path.parent == folder
+
+
 KINDS = {
     "animated.gif": encoded(
         photograph(), "GIF", save_all=True, append_images=[photograph().rotate(90)]
