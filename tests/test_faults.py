@@ -1,7 +1,7 @@
 """What breaks around the program, where no module's own test is the place for it.
 
 The camera that vanishes is in test_camera_app, test_playback, test_flask_app and
-test_live_picture; damaged films and pictures in test_media, test_cli_media and
+test_processor; damaged films and pictures in test_media, test_cli_media and
 test_photo_page; the full disk in test_recording, test_rows, test_score and
 test_capture; SIGTERM in test_camera_app and test_cli_media; the model's files in
 test_classification.
