@@ -1,0 +1,91 @@
+"""What a stranger can make the page do: nothing but what it offers."""
+
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.streamlit_server import Server, browser_arguments, running_page
+from tests.test_streamlit_app import chromium
+
+STRANGER = "https://stranger.example"
+ASKED = {"model": "/etc/passwd", "source": "http://stranger.example/", "page": "../../etc/passwd"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
+        yield page
+
+
+def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+    """The status and text of an answer; unlike a browser this tidies no path up."""
+    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    try:
+        connection.request(method, path, b"x" if method == "PUT" else None, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def test_a_file_is_taken_from_the_page_itself_only(server: Server) -> None:
+    for origin in (STRANGER, server.url):  # one that lacks the page's token
+        status, text = ask(server, "/_stcore/upload_file/session/file", "PUT", Origin=origin)
+        assert (status, text) == (403, "XSRF token missing or invalid")
+
+
+def test_another_site_may_not_speak_to_the_page(server: Server) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert ask(server, "/_stcore/stream", Origin=STRANGER, **upgrade)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/requirements.txt",
+        "/app/static/requirements.txt",
+        "/..%2frequirements.txt",
+        "/static/../../../../../../etc/passwd",
+        "/component/streamlit_webrtc.streamlit_webrtc/../../../../../../../etc/passwd",
+        "/media/../../requirements.txt",
+    ],
+)
+def test_no_file_of_the_server_can_be_asked_for(server: Server, path: str) -> None:
+    status, text = ask(server, path)
+    assert status in (400, 404) or "<title>Streamlit</title>" in text
+    assert "--hash" not in text
+    assert "root:" not in text
+
+
+@pytest.mark.browser
+def test_a_page_takes_no_path_and_no_address_from_a_visitor(server: Server) -> None:
+    whole = {
+        "live": "Try the sample",
+        "photo": "Sample",
+        "video": "Use the sample",
+        "how": "Whom the data shows",
+    }
+    with chromium(*browser_arguments(None)) as browser:
+        page = browser.new_page()
+        for path, last in whole.items():
+            page.goto(f"{server.url}/{path}?{urlencode(ASKED)}")
+            page.get_by_text(last).first.wait_for()
+            text = page.inner_text("body")
+            assert "passwd" not in text
+            assert "stranger.example" not in text
+            assert page.locator("input[type=text], input[type=url], textarea").count() == 0
+
+
+def test_an_error_tells_a_visitor_nothing_of_the_server() -> None:
+    test = AppTest.from_string("raise RuntimeError('/a/path/of/the/server')").run()
+    [error] = test.exception
+    assert "/a/path" not in error.message
+    assert not error.stack_trace
