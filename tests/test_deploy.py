@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 from aioice.turn import create_turn_endpoint
 
+from fer.cli.check import check
+from fer.errors import ModelError
 from fer.web import connection
 from fer.web.sample import SAMPLE_PHOTOS
-from tests.command_line import Fer, fer  # noqa: F401
 from tests.requirements import require
 from tests.streamlit_server import ROOT, Server, browser_arguments, running_page, write_camera_film
 from tests.test_streamlit_app import chromium, component, press, says_happy, wait_until
@@ -192,11 +193,9 @@ def test_the_service_is_one_that_systemd_understands_and_calls_well_locked(tmp_p
 
 def test_the_commands_of_the_service_are_those_that_work_here() -> None:
     unit = (DEPLOY / "fer.service").read_text(encoding="utf-8")
-    check, start = (
-        command.split()
-        for command in re.findall(r"^ExecStart(?:Pre)?=\S+ (.*)", unit, re.MULTILINE)
-    )
-    done = run(*check)
+    commands = re.findall(r"^ExecStart(?:Pre)?=\S+ (.*)", unit, re.MULTILINE)
+    ready, start = (command.split() for command in commands)
+    done = run(*ready)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Ready: ")
     assert "happy" in done.stdout
@@ -205,8 +204,9 @@ def test_the_commands_of_the_service_are_those_that_work_here() -> None:
     assert run("-m", "streamlit", "config", "show", *start[4:]).returncode == 0
 
 
-def test_a_page_that_could_read_no_face_does_not_start(fer: Fer, tmp_path: Path) -> None:
-    assert fer("check", "--model", tmp_path).is_one_sentence(str(tmp_path))
+def test_a_page_that_could_read_no_face_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=tmp_path.name):
+        check(tmp_path)
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
