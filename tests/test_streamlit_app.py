@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
-from fer.web import live
+from fer.web import advice, seats
 from fer.web.sample import SAMPLE_VIDEO
 from tests.streamlit_server import (
     CHROMIUM,
@@ -263,8 +263,8 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (browser_arguments(None, allow_camera=False), live.REFUSED),
-        (NO_CAMERA, live.NO_CAMERA),
+        (browser_arguments(None, allow_camera=False), advice.REFUSED),
+        (NO_CAMERA, advice.NO_CAMERA),
     ],
     ids=["refused", "none"],
 )
@@ -293,6 +293,43 @@ def test_a_connection_that_hangs_is_told_within_seconds(film: Path, server: Serv
         assert page.get_by_role("link", name="Photo").count() == 2
         page.get_by_role("link", name="Video").last.click()
         page.wait_for_url("**/video")
+
+
+@pytest.mark.browser
+def test_who_comes_to_a_full_page_is_asked_to_wait_and_gets_the_next_place(
+    film: Path, tmp_path: Path
+) -> None:
+    with (
+        running_page(tmp_path / "log.txt", environment={"FER_MAX_VIEWERS": "1"}) as server,
+        chromium(*browser_arguments(film)) as browser,
+    ):
+        first, second = open_page(browser, server.url), open_page(browser, server.url)
+        second.frame_locator("iframe").get_by_role("button", name="START").wait_for()
+        start(first)
+        says_happy(first)
+        press(second, "START")
+        second.get_by_text(seats.FULL).wait_for()
+        second.locator("iframe[title^=streamlit_webrtc]").wait_for(state="detached")
+        second.get_by_role("link", name="Photo").last.click()
+        second.wait_for_url("**/photo")
+        second.get_by_role("link", name="Live").click()
+        second.get_by_text(seats.FULL).wait_for()
+        says_happy(first)
+        press(first, "STOP")
+        start(second)
+        says_happy(second)
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.browser
+def test_the_page_says_how_late_its_picture_is(film: Path, server: Server) -> None:
+    with chromium(*browser_arguments(film)) as browser:
+        page = open_page(browser, server.url)
+        start(page)
+        late = page.get_by_text(re.compile(r"The picture is about \d+ ms late\."))
+        late.wait_for()
+        late_ms = int(late.inner_text().split("about ")[1].split(" ms")[0])
+        assert 20 <= late_ms < 5000
 
 
 @pytest.mark.browser
@@ -395,7 +432,7 @@ def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Ser
         assert fits_the_width(page)
         button.wait_for()
         press(page, "START")  # the camera's again
-        page.get_by_text(live.NO_CAMERA).wait_for()
+        page.get_by_text(advice.NO_CAMERA).wait_for()
 
 
 @pytest.mark.browser

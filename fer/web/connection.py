@@ -40,7 +40,7 @@ def browser_configuration() -> dict[str, Any]:
         SourceError: A variable is not understood, or the secrets are damaged.
             What they hold is not repeated: it may be a password.
     """
-    policy = _setting(POLICY_VARIABLE) or "all"
+    policy = setting(POLICY_VARIABLE) or "all"
     if policy not in _POLICIES:
         raise SourceError(
             f"{POLICY_VARIABLE} is not understood; expected {' or '.join(_POLICIES)}."
@@ -54,12 +54,12 @@ def server_configuration() -> dict[str, Any]:
     Raises:
         SourceError: As for the browser's.
     """
-    named = _setting(SERVER_VARIABLE)
+    named = setting(SERVER_VARIABLE)
     return {"iceServers": _ice_servers(BROWSER_VARIABLE if named is None else SERVER_VARIABLE)}
 
 
 def _ice_servers(variable: str) -> IceServers:
-    servers = _setting(variable) or []
+    servers = setting(variable) or []
     try:
         if isinstance(servers, str):
             servers = json.loads(servers)
@@ -88,8 +88,11 @@ def _checked(server: dict[str, Any]) -> dict[str, Any]:
     return server
 
 
-def _setting(name: str) -> Any:
+def setting(name: str) -> Any:
     """Read a variable of the environment, or a line of the secrets; None if there is neither.
+
+    Args:
+        name: Of both.
 
     Raises:
         SourceError: The secrets are damaged.

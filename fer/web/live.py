@@ -12,7 +12,8 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
-from fer.web import connection
+from fer.web import connection, track
+from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise, delay_html, round_trip_s
 from fer.web.faces import empty_html, faces_html
 from fer.web.history import History
 from fer.web.look import choose_look
@@ -21,6 +22,7 @@ from fer.web.player import FilmPlayer
 from fer.web.processor import ExpressionVideoProcessor, Reading, running_streams
 from fer.web.recorder import offer_recording, show_recorder, tell_problem
 from fer.web.sample import SAMPLE_VIDEO
+from fer.web.seats import FULL, FullError, is_full
 from fer.web.settings import View, choose_camera, chosen_camera
 from fer.web.stream import LiveStream, current_stream
 from fer.web.summary import show_summary
@@ -33,18 +35,12 @@ PATIENCE_S = 10.0
 REFRESH_S = 0.4
 """Seconds between two looks at the newest result."""
 
+PLACE_S = 2.0
+"""Seconds between two looks for a place."""
+
 CONTROLS_S = 1.0
 """Seconds between two looks at how long a recording is."""
 
-REFUSED = (
-    "The browser may not use the camera: allow it for this page (the camera sign in the "
-    "address bar), then press START again."
-)
-NO_CAMERA = "No camera was found: connect one, then press START again."
-BUSY = "The camera is used by another program: close that, then press START again."
-NO_MEDIA = (
-    "Browsers open the camera on https:// pages and on http://localhost only: use one of these."
-)
 NO_FRAME = (
     "No picture has arrived for 10 seconds: press STOP and START again. If that does not help, "
     "a firewall is in the way: networks with strict ones need a TURN server, which whoever runs "
@@ -69,31 +65,6 @@ _TRANSLATIONS: Translations = {
     "device_not_available": NO_CAMERA,
     "media_api_not_available": NO_MEDIA,
 }
-# The component shows a failed START as the browser's bare error, and says
-# nothing of it to Python; this reads it there and adds what to do.
-_ADVICE = {
-    "NotAllowedError": REFUSED,
-    "NotFoundError": NO_CAMERA,
-    "NotReadableError": BUSY,
-    "mediaDevices is undefined": NO_MEDIA,
-    "not implemented": NO_MEDIA,
-}
-_ADVISE = """
-export default function ({ parentElement, data }) {
-  const advice = parentElement.querySelector("[role=alert]");
-  const look = () => {
-    const frames = [...document.querySelectorAll("iframe[title^=streamlit_webrtc]")];
-    const error = frames
-      .map((frame) => frame.contentDocument?.querySelector("[role=alert]")?.textContent ?? "")
-      .join();
-    const sentence = Object.keys(data).filter((words) => error.includes(words)).map((w) => data[w]);
-    const text = sentence[0] ?? "";
-    if (advice.textContent !== text) advice.textContent = text;
-  };
-  const timer = setInterval(look, 500);
-  return () => clearInterval(timer);
-}
-"""
 _STYLE = """<style>
 .st-key-video { container-type: inline-size; }
 .fer-note { font-size: 0.875rem; opacity: 0.8; }
@@ -125,14 +96,17 @@ def show(model: str | Path | None = None) -> None:
     with video, st.container(key="video"):
         with st.container(key="picture", gap=None):
             context = _stream(model, stream)
-            _advise()
-        running = context.state.playing or context.state.signalling
-        _make_room(stream) if running else _invite(stream)
+            advise()
+        running = context is not None and any(context.state)
+        if running:
+            _make_room(stream)
+        elif not stream.turned_away:
+            _invite(stream)
         # Drawn anew by themselves: streamlit-webrtc may take runs of the whole
         # script that follow close on one another for a page that was left.
         st.fragment(_controls, run_every=CONTROLS_S if running else None)(model, stream, running)
     with panel:
-        _follow(stream, running)
+        _follow(stream, context if running else None)
 
 
 def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> None:
@@ -148,14 +122,20 @@ def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> No
         offer_recording(stream)
 
 
-def _stream(model: str | Path | None, stream: LiveStream) -> Stream:
-    """Show the video and its START button."""
+def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
+    """Show the video and its START button, or that there is no place left: then None."""
     # The component begins the sample by itself, and shows STOP again once it has.
     before = st.session_state.get(_KEY)
     running = before and any(before.state)
     begins = stream.sample and not running
     if not running:  # what is asked for stays as it is while it is there
         stream.camera = chosen_camera(running_streams())
+        stream.turned_away = stream.turned_away or is_full(stream.processor)
+    if stream.turned_away:
+        # Without the component, which lets go of the camera and forgets that it began.
+        st.fragment(_wait_for_place, run_every=PLACE_S)(stream)
+        return None
+    track.take_over()
     try:
         return webrtc_streamer(
             key=_KEY,
@@ -173,6 +153,19 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream:
         )
     except SignallingTimeoutError as error:
         raise SourceError(NO_FRAME) from error
+    except FullError:
+        stream.turned_away, stream.sample = True, False
+        st.rerun()
+
+
+def _wait_for_place(stream: LiveStream) -> None:
+    """Say that there is no place left, until there is one."""
+    if not is_full(stream.processor):
+        stream.turned_away = False
+        st.rerun()
+    st.info(FULL)
+    link("Photo")
+    link("Video")
 
 
 def _play_sample() -> MediaPlayer:
@@ -183,17 +176,6 @@ def _forget_sample(stream: LiveStream) -> None:
     """Go back to the camera once the sample was stopped."""
     state = st.session_state[_KEY].state
     stream.sample = stream.sample and (state.playing or state.signalling)
-
-
-def _advise() -> None:
-    """Say what to do when the camera does not open."""
-    component = st.components.v2.component(
-        "fer_advice",
-        html='<div class="fer-advice" role="alert"></div>',
-        js=_ADVISE,
-        isolate_styles=False,
-    )
-    component(key="advice", data=_ADVICE)
 
 
 def _make_room(stream: LiveStream) -> None:
@@ -209,20 +191,20 @@ def _invite(stream: LiveStream) -> None:
         choose_camera()
 
 
-def _follow(stream: LiveStream, running: bool) -> None:
-    """Show the newest result, again and again while the stream runs."""
-    if not running:
+def _follow(stream: LiveStream, context: Stream | None) -> None:
+    """Show the newest result, again and again while the stream runs and has a context."""
+    if not context:
         st.session_state.pop("started_s", None)
     elif "started_s" not in st.session_state:
         st.session_state["started_s"] = time.monotonic()
         st.session_state["gave_up"] = False
-    st.fragment(_panel, run_every=REFRESH_S if running else None)(stream, running)
+    st.fragment(_panel, run_every=REFRESH_S if context else None)(stream, context)
 
 
-def _panel(stream: LiveStream, running: bool) -> None:
+def _panel(stream: LiveStream, context: Stream | None) -> None:
     """Show the newest result once."""
     processor = stream.processor
-    if running:
+    if context:
         started_s = st.session_state.get("started_s", time.monotonic())
         seen_s = max(started_s, (processor and processor.last_frame_s) or started_s)
         st.session_state["gave_up"] = time.monotonic() - seen_s > PATIENCE_S
@@ -231,23 +213,24 @@ def _panel(stream: LiveStream, running: bool) -> None:
         st.warning(NO_FRAME)
         link("Photo")
         link("Video")
-    elif not running and processor and processor.latest:
+    elif not context and processor and processor.latest:
         stream.end()
         show_summary(processor.history)
-    elif not running:
+    elif not context:
         st.html(empty_html("Each face's probabilities appear here."))
     elif processor is None or processor.latest is None:
         st.html(empty_html("Waiting for the camera …"))
     else:
-        st.html(_reading_html(processor.latest, processor.history))
+        delay = "" if stream.sample else delay_html(processor.latest, round_trip_s(context))
+        st.html(_reading_html(processor.latest, processor.history, delay))
 
 
-def _reading_html(reading: Reading, history: History) -> str:
+def _reading_html(reading: Reading, history: History, delay: str) -> str:
     if reading.too_dark:
         bars = empty_html("Too dark to see a face: turn on a light.")
     else:
         bars = faces_html(reading.detections, history.faces)
     return (
         f'{bars}<p class="fer-note">Frames a second: {reading.rate:.0f}. Work for each: '
-        f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.</p>"
+        f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.{delay}</p>"
     )

@@ -3,29 +3,29 @@
 import logging
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakSet
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
-import streamlit_webrtc.webrtc
 import supervision as sv
 from streamlit_webrtc import VideoProcessorBase
-from streamlit_webrtc.process import AsyncVideoProcessTrack
 
 from fer.annotation import ExpressionAnnotator
 from fer.expressions import FaceState
 from fer.pipeline import ExpressionPipeline, is_too_dark
 from fer.web.capture import Capture
+from fer.web.colours import frame_of, picture_of
 from fer.web.history import History
+from fer.web.pace import Pace
 from fer.web.settings import View
 from fer.web.visit import LastFace, Visit
 
 _LAST_FACE_S = 1.0  # between two that are kept
-_PACE = 30  # frames over which the pace is measured
+_ABSENT_S = 45.0  # without a frame, after which somebody else may have the place
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,12 +39,14 @@ class Reading:
         too_dark: There is no face, and too little light to find one.
         rate: Frames a second, lately.
         work_s: From a frame's arrival in the processor to its answer, on average, in seconds.
+        held_s: What of the picture's delay arises in the server, on average, in seconds.
     """
 
     detections: sv.Detections
     too_dark: bool
     rate: float
     work_s: float
+    held_s: float
 
 
 _running: "WeakSet[ExpressionVideoProcessor]" = WeakSet()
@@ -53,9 +55,9 @@ _running: "WeakSet[ExpressionVideoProcessor]" = WeakSet()
 class ExpressionVideoProcessor(VideoProcessorBase):
     """Reads the faces in the frames of one stream and draws what they show.
 
-    streamlit-webrtc makes one for each stream, calls `recv` in the stream's
-    own thread with the newest frame only, and `on_ended` when the stream ends:
-    by STOP, or because the browser went away.
+    There is one for each stream. `fer.web.track` calls `recv` with the newest
+    frame only, in one thread at a time, and `on_ended` when the stream ends: by
+    STOP, or because the browser went away.
 
     Args:
         model: As `fer.ExpressionPipeline` takes it.
@@ -93,12 +95,18 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         self._capture: Capture | None = None
         self._annotator = ExpressionAnnotator()
         self._annotated: tuple[int, View] | None = None
-        self._times: deque[tuple[float, float]] = deque(maxlen=_PACE)
+        self._pace = Pace()
+        self._began_s = time.monotonic()
         self._kept_s = -np.inf
         self._complained = False
         # The page's thread begins and ends what the media thread works with.
         self._lock = threading.Lock()
         _running.add(self)
+
+    @property
+    def seen_s(self) -> float:
+        """When there was a sign of the browser last, on the clock of `time.monotonic`."""
+        return self.last_frame_s or self._began_s
 
     def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
         """Answer a frame with its annotated image.
@@ -114,11 +122,11 @@ class ExpressionVideoProcessor(VideoProcessorBase):
             A frame of the same size and time.
         """
         self.last_frame_s = time.monotonic()
-        picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        picture = picture_of(frame)
         with self._lock:
             scene = self._answer(picture, self.view, self.last_frame_s)
-        self._times.append((self.last_frame_s, time.monotonic() - self.last_frame_s))
-        answer = av.VideoFrame.from_ndarray(scene, format="bgr24")
+        self._pace.add(self.last_frame_s, time.monotonic(), frame.time or 0.0)
+        answer = frame_of(scene)
         answer.pts, answer.time_base = frame.pts, frame.time_base
         return answer
 
@@ -143,7 +151,7 @@ class ExpressionVideoProcessor(VideoProcessorBase):
     ) -> npt.NDArray[np.uint8]:
         """Draw on a frame, or on its mirror image, what it shows."""
         # Mirrored before it is drawn on, so that the writing is not.
-        scene = np.ascontiguousarray(picture[:, ::-1] if view.mirror else picture)
+        scene = np.asarray(cv2.flip(picture, 1), np.uint8) if view.mirror else picture.copy()
         try:
             if self._pipeline:
                 # Hidden faces are looked for in every frame, and everywhere.
@@ -181,40 +189,25 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         elif time_s - self._kept_s > _LAST_FACE_S and (face := largest(detections)) is not None:
             self._kept_s = time_s
             self._visit.last_face = LastFace(picture.copy(), face)
-        times_s, work_s = zip(*self._times, strict=True) if self._times else ((time_s,), (0.0,))
         self.latest = Reading(
             detections,
             not len(detections) and is_too_dark(picture),
-            len(times_s) / max(time_s - times_s[0], 1e-3),
-            sum(work_s) / len(work_s),
+            self._pace.rate,
+            self._pace.work_s,
+            self._pace.held_s,
         )
 
 
-class AnsweredTrack(AsyncVideoProcessTrack[ExpressionVideoProcessor]):
-    """The track that a browser gets back, black until the first frame is answered.
+def running_streams(own: ExpressionVideoProcessor | None = None) -> int:
+    """How many streams the server reads at this time, of all visitors.
 
-    streamlit-webrtc's own sends the camera's frames until then, as they come:
-    neither mirrored nor with hidden faces.
+    One whose browser vanished before or during it counts for 45 seconds more.
+
+    Args:
+        own: Not counted.
     """
-
-    async def recv(self) -> av.VideoFrame:
-        """Give the newest answer."""
-        frame: av.VideoFrame = await super().recv()  # type: ignore[no-untyped-call]
-        if self._last_out_frame is not None:
-            return frame
-        black = np.zeros((frame.height, frame.width, 3), np.uint8)
-        answer = av.VideoFrame.from_ndarray(black, format="bgr24")
-        answer.pts, answer.time_base = frame.pts, frame.time_base
-        return answer
-
-
-# The component lets nobody choose the class of its tracks.
-streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
-
-
-def running_streams() -> int:
-    """How many streams the server reads at this time, of all visitors."""
-    return len(_running)
+    running = [one for one in list(_running) if one is not own]
+    return sum(time.monotonic() - one.seen_s < _ABSENT_S for one in running)
 
 
 def mirrored(detections: sv.Detections, width: int) -> sv.Detections:

@@ -7,6 +7,7 @@ import streamlit as st
 from fer.errors import OutputError
 from fer.web.capture import Capture
 from fer.web.processor import ExpressionVideoProcessor
+from fer.web.seats import FULL, FullError, at_the_door, is_full
 from fer.web.settings import Camera, View
 from fer.web.visit import Visit, current_visit
 
@@ -29,6 +30,7 @@ class LiveStream:
         processor: Of the newest stream, None before the first.
         capture: The newest recording, None if there is none.
         problem: Why there is no recording, in a sentence.
+        turned_away: Whether there was no place left for the stream.
     """
 
     def __init__(self, visit: Visit) -> None:
@@ -39,6 +41,7 @@ class LiveStream:
         self.processor: ExpressionVideoProcessor | None = None
         self.capture: Capture | None = None
         self.problem: str | None = None
+        self.turned_away = False
         visit.before_end(self.end)
 
     def begin(self, model: str | Path | None) -> ExpressionVideoProcessor:
@@ -46,10 +49,16 @@ class LiveStream:
 
         Args:
             model: As `fer.ExpressionPipeline` takes it.
+
+        Raises:
+            FullError: There is no place left for it.
         """
         self.end()
         source = "sample" if self.sample else "camera"
-        self.processor = ExpressionVideoProcessor(model, self.visit, self.view, source)
+        with at_the_door:
+            if is_full():
+                raise FullError(FULL)
+            self.processor = ExpressionVideoProcessor(model, self.visit, self.view, source)
         return self.processor
 
     def end(self) -> None:

@@ -1,0 +1,109 @@
+"""What the page learns from the browser itself: why START failed, and how late the picture is."""
+
+import asyncio
+from typing import Any
+
+import streamlit as st
+
+from fer.web.processor import Reading
+
+REFUSED = (
+    "The browser may not use the camera: allow it for this page (the camera sign in the "
+    "address bar), then press START again."
+)
+NO_CAMERA = "No camera was found: connect one, then press START again."
+BUSY = "The camera is used by another program: close that, then press START again."
+NO_MEDIA = (
+    "Browsers open the camera on https:// pages and on http://localhost only: use one of these."
+)
+
+# The component shows a failed START as the browser's bare error, and says
+# nothing of it to Python; this reads it there and adds what to do.
+_ADVICE = {
+    "NotAllowedError": REFUSED,
+    "NotFoundError": NO_CAMERA,
+    "NotReadableError": BUSY,
+    "mediaDevices is undefined": NO_MEDIA,
+    "not implemented": NO_MEDIA,
+}
+# Only the browser knows how long a frame waits there until it is on the screen.
+_SCRIPT = """
+export default function ({ parentElement, data }) {
+  const advice = parentElement.querySelector("[role=alert]");
+  let watched, browser_ms;
+  const watch = (video) => {
+    [watched, browser_ms] = [video, undefined];
+    const step = (now, { receiveTime, expectedDisplayTime }) => {
+      if (video !== watched) return;
+      const late_ms = expectedDisplayTime - receiveTime;
+      if (late_ms >= 0) browser_ms = (browser_ms ?? late_ms) * 0.9 + late_ms * 0.1;
+      video.requestVideoFrameCallback(step);
+    };
+    video?.requestVideoFrameCallback?.(step);
+  };
+  const tell = () => {
+    const delay = document.querySelector("[data-server-ms]");
+    if (!delay || delay.textContent || browser_ms === undefined) return;
+    const tens = Math.round((Number(delay.dataset.serverMs) + browser_ms) / 10);
+    delay.textContent = ` The picture is about ${10 * tens} ms late.`;
+  };
+  const look = () => {
+    const documents = [...document.querySelectorAll("iframe[title^=streamlit_webrtc]")]
+      .map((frame) => frame.contentDocument).filter((one) => one);
+    const error = documents
+      .map((one) => one.querySelector("[role=alert]")?.textContent ?? "").join();
+    const sentence = Object.keys(data).filter((words) => error.includes(words)).map((w) => data[w]);
+    const text = sentence[0] ?? "";
+    if (advice.textContent !== text) advice.textContent = text;
+    const video = documents.map((one) => one.querySelector("video")).find((one) => one);
+    if (video !== watched) watch(video);
+    tell();
+  };
+  const timer = setInterval(look, 500);
+  const observer = new MutationObserver(tell);  // the text is drawn anew with each reading
+  observer.observe(document.body, { subtree: true, childList: true });
+  return () => { clearInterval(timer); observer.disconnect(); watched = undefined; };
+}
+"""
+
+
+def advise() -> None:
+    """Say what to do when the camera does not open, and tell each `delay_html` how late it is."""
+    component = st.components.v2.component(
+        "fer_advice",
+        html='<div class="fer-advice" role="alert"></div>',
+        js=_SCRIPT,
+        isolate_styles=False,
+    )
+    component(key="advice", data=_ADVICE)
+
+
+def delay_html(reading: Reading, round_trip_s: float | None) -> str:
+    """Give the place where the browser says how late the picture is, empty at first.
+
+    What is counted is the way of a frame from the browser back to its screen;
+    not the time that the camera and the browser's encoder take.
+
+    Args:
+        reading: The newest of the stream.
+        round_trip_s: Of the network, in seconds; unless it is known there is no place.
+    """
+    if round_trip_s is None:
+        return ""
+    return f'<span data-server-ms="{1000 * (reading.held_s + round_trip_s):.0f}"></span>'
+
+
+def round_trip_s(context: Any) -> float | None:
+    """Give the network's round trip in seconds, None while it is not known.
+
+    Args:
+        context: What `webrtc_streamer` returned.
+    """
+    worker = context._get_worker()  # nothing public leads to the connection
+    if worker is None:
+        return None
+    for sender in worker.pc.getSenders():
+        for one in list(asyncio.run(sender.getStats()).values()):
+            if (time_s := getattr(one, "roundTripTime", None)) is not None:
+                return float(time_s)
+    return None

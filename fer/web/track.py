@@ -1,0 +1,100 @@
+"""The way of a stream's pictures through the server, on which only the newest counts.
+
+Neither streamlit-webrtc nor aiortc drops what comes faster than it is dealt
+with: it waits in line, and the picture falls behind for good. Here a frame that
+is late is left out.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import av
+import streamlit_webrtc.webrtc
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaRelay
+from aiortc.mediastreams import MediaStreamError
+from streamlit_webrtc import VideoProcessorBase
+
+_PRIORITY = 10  # as of `nice`
+
+LOGGER = logging.getLogger(__name__)
+
+
+def _yield_to_others() -> None:
+    """Let the network and the codecs go first: what they miss is lost, and the work is not."""
+    if sys.platform == "linux":  # where a thread may have a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
+
+
+# For all streams together: more would only take each other's time.
+_WORKERS = ThreadPoolExecutor(os.cpu_count(), "frames", _yield_to_others)
+
+
+class NewestRelay(MediaRelay):
+    """Passes tracks on without a buffer: who is slow gets the newest frame."""
+
+    def subscribe(self, track: MediaStreamTrack, buffered: bool = False) -> MediaStreamTrack:
+        """Give a track of the newest frames of another.
+
+        Args:
+            track: The other.
+            buffered: Ignored; no frame ever waits in line.
+        """
+        return super().subscribe(track, buffered=False)
+
+
+class AnsweredTrack(MediaStreamTrack):
+    """The track that a browser gets back: each answer once, and nothing but answers.
+
+    Args:
+        track: The camera's.
+        processor: Answers the frames, one at a time; told when the track ends.
+    """
+
+    kind = "video"
+
+    def __init__(self, track: MediaStreamTrack, processor: VideoProcessorBase) -> None:
+        super().__init__()
+        self._camera = track
+        self._processor = processor
+
+    async def recv(self) -> av.VideoFrame:
+        """Wait for the camera's next frame and give its answer.
+
+        Raises:
+            MediaStreamError: The camera ended, or the processor broke down.
+        """
+        try:
+            frame = cast(av.VideoFrame, await self._camera.recv())
+            work = asyncio.get_running_loop().run_in_executor
+            return await work(_WORKERS, self._processor.recv, frame)
+        except MediaStreamError:
+            self.stop()
+            raise
+        except Exception as error:
+            LOGGER.exception("A stream broke down and ends; the others go on.")
+            self.stop()
+            raise MediaStreamError from error
+
+    def stop(self) -> None:
+        """End the track, and the processor with it."""
+        if self.readyState == "ended":
+            return
+        super().stop()
+        self._camera.stop()
+        # In its turn, after the frame that it may be at: a file may have to be finished.
+        _WORKERS.submit(self._processor.on_ended)
+
+
+_RELAY = NewestRelay()
+
+
+def take_over() -> None:
+    """Have streamlit-webrtc use the relay and the track of this module; it lets nobody choose."""
+    streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
+    streamlit_webrtc.webrtc.get_global_relay = lambda: _RELAY  # type: ignore[attr-defined]
