@@ -183,8 +183,8 @@ class _Sound:
             yield self._next[1]
             try:
                 self._next = next(self._pieces, None)
-            except av.FFmpegError as error:
-                logger.warning("The sound is damaged and ends early: %s.", error.strerror)
+            except (av.FFmpegError, ValueError) as error:  # damaged, or of another rate
+                logger.warning("The sound ends early: %s.", error)
                 self._next = None
 
     def _copied(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:

@@ -113,6 +113,17 @@ def test_sound_in_an_unknown_code_is_left_out(tmp_path):
         assert [stream.type for stream in container.streams] == ["video"]
 
 
+def test_sound_that_changes_its_rate_ends_and_the_pictures_go_on(tmp_path):
+    parts = [
+        write_film(tmp_path / f"{rate}.ts", even_times(1, 10), "mp2", sound_rate=rate)
+        for rate in (48_000, 44_100)
+    ]
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    copied = copy(tmp_path / "copy.mp4", both)
+    assert len(read(copied)[0]) == 20
+
+
 def test_sound_ends_with_the_pictures_when_the_recording_does(tmp_path):
     source = write_film(tmp_path / "a.mp4", even_times(4, 10))
     with open_source(str(source)) as frames, VideoRecorder(tmp_path / "b.mp4", str(source)) as to:
