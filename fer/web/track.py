@@ -20,6 +20,8 @@ from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
 from streamlit_webrtc import VideoProcessorBase
 
+from fer.web.memory import give_back_soon
+
 _PRIORITY = 10  # as of `nice`
 
 LOGGER = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class AnsweredTrack(MediaStreamTrack):
         self._camera.stop()
         # In its turn, after the frame that it may be at: a file may have to be finished.
         _WORKERS.submit(self._processor.on_ended)
+        give_back_soon()
 
 
 _RELAY = NewestRelay()
