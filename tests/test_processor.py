@@ -91,7 +91,7 @@ def test_a_frame_is_mirrored_before_it_is_written_on(processor: ExpressionVideoP
 
 def test_a_mirrored_box_lies_where_the_mirrored_face_is() -> None:
     here, there = (ExpressionPipeline()(picture) for picture in (scene(), scene()[:, ::-1].copy()))
-    assert sv.box_iou_batch(mirrored(here, 640).xyxy, there.xyxy)[0, 0] > 0.9
+    assert sv.box_iou_batch(mirrored(here, 640).xyxy, there.xyxy)[0, 0] > 0.8
     np.testing.assert_allclose(mirrored(mirrored(here, 640), 640).xyxy, here.xyxy, atol=1e-3)
     np.testing.assert_array_equal(
         mirrored(here, 640).data["attention"], here.data["attention"][:, :, ::-1]
