@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fer.containers import TIMEOUT_S, open_container, video_streams
 from fer.errors import SourceError
 from fer.pictures import MAX_PIXELS
 
@@ -22,7 +23,6 @@ CAMERA_SIZE = (640, 480)
 
 _BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
 _CAMERA_TRIES = 5  # reads without a picture after which a camera counts as gone
-_TIMEOUT_S = 10.0  # for a URL to answer
 _CLOCK_JUMP_S = 1.0  # a stream whose times run back by more was set to another clock
 _DEFAULT_RATE = 25.0  # frames a second of a file that does not say
 
@@ -233,36 +233,6 @@ class FileSource(Source):
             self._fault = f": it ends after {read_s:.1f} of {stated_s:.1f} seconds"
 
 
-def open_container(source: str, max_pixels: int = MAX_PIXELS, **options: str) -> Any:
-    """Open a file or a URL with FFmpeg.
-
-    Args:
-        source: A path or a URL.
-        max_pixels: Of a larger frame no pixel is decoded to find out what the file holds.
-        **options: Of FFmpeg.
-
-    Returns:
-        The input of PyAV, for which the caller cares.
-
-    Raises:
-        av.FFmpegError: It cannot be opened.
-    """
-    # A name with a colon would be taken for a protocol.
-    name = source if "://" in source else f"file:{source}"
-    options["max_pixels"] = str(max_pixels)
-    # Titles need not be UTF-8.
-    return av.open(name, timeout=_TIMEOUT_S, metadata_errors="replace", options=options)
-
-
-def video_streams(container: Any) -> list[Any]:
-    """Give the streams of PyAV's input that are films and can be decoded; a cover is none."""
-    return [
-        stream
-        for stream in container.streams.video
-        if stream.codec_context and not stream.disposition & av.stream.Disposition.attached_pic
-    ]
-
-
 def upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
     """Turn a decoded frame into a BGR image, uint8 of shape (H, W, 3), the right side up."""
     image = frame.to_ndarray(format="bgr24")
@@ -271,5 +241,5 @@ def upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 def _reason(error: av.FFmpegError) -> str:
     if isinstance(error, av.error.ExitError):
-        return f"no answer within {_TIMEOUT_S:g} seconds"
+        return f"no answer within {TIMEOUT_S:g} seconds"
     return str(error.strerror or error).lower()

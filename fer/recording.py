@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fer.containers import open_container, video_streams
 from fer.files import OutputFile
-from fer.media import open_container, video_streams
 
 _CLOCK = Fraction(1, 90_000)  # s
 _PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time

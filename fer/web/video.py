@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 
 from fer.classification import ExpressionClassifier
+from fer.containers import open_container, video_streams
 from fer.errors import FerError, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.films import NOT_CERTAIN, FilmTask
-from fer.media import open_container, video_streams
 from fer.web import timeline
 from fer.web.charts import follow_film
 from fer.web.faces import bars_html
