@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,8 @@ def answer_offer(
 async def serve() -> None:
     """Answer offers until the process is ended."""
     track.take_over()
+    # The loop's pool has all its threads from the start, so that none is taken for a leak.
+    await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.2) for _ in range(32)))
     loop, relay = asyncio.get_running_loop(), track.NewestRelay()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
