@@ -1,6 +1,7 @@
 """What happens to the frames of a stream, as the visitor's switches stand."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -257,6 +258,19 @@ def test_what_the_network_sees_is_drawn_on_request(processor: ExpressionVideoPro
     changed = np.abs(heat.astype(int) - plain).sum(axis=2) > 30
     assert changed[Y1:Y2, X1:X2].mean() > 0.3
     assert changed[:, 400:].mean() == 0
+
+
+def test_the_log_tells_once_how_long_a_stream_was_and_what_it_took(
+    processor: ExpressionVideoProcessor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "fer")
+    for _ in range(3):
+        answer(processor)
+    processor.on_ended()
+    processor.on_ended()
+    [told] = [record for record in caplog.records if record.getMessage() == "stream ended"]
+    assert told.fields["frames"] == 3
+    assert 0 < told.fields["work_ms"] < 1000 * told.fields["length_s"]
 
 
 def test_a_frame_that_cannot_be_read_does_not_end_the_stream(

@@ -32,11 +32,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
-            **getattr(record, "fields", {}),
+            **{name: _short(value) for name, value in getattr(record, "fields", {}).items()},
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _short(value: object) -> object:
+    return round(value, 1) if isinstance(value, float) else value
 
 
 def set_up() -> None:

@@ -96,12 +96,14 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         self._annotator = ExpressionAnnotator()
         self._annotated: tuple[int, View] | None = None
         self._pace = Pace()
+        self._answered = 0
         self._began_s = time.monotonic()
         self._kept_s = -np.inf
         self._complained = False
         # The page's thread begins and ends what the media thread works with.
         self._lock = threading.Lock()
         _running.add(self)
+        LOGGER.info("stream began", extra={"fields": {"source": source}})
 
     @property
     def seen_s(self) -> float:
@@ -126,6 +128,7 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         with self._lock:
             scene = self._answer(picture, self.view, self.last_frame_s)
         self._pace.add(self.last_frame_s, time.monotonic(), frame.time or 0.0)
+        self._answered += 1
         answer = frame_of(scene)
         answer.pts, answer.time_base = frame.pts, frame.time_base
         return answer
@@ -141,6 +144,10 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         """Let go of the cascade and the interpreter, and finish what was written."""
         _running.discard(self)
         with self._lock:
+            if self._pipeline:
+                length_s, work_ms = time.monotonic() - self._began_s, 1000 * self._pace.work_s
+                fields = {"length_s": length_s, "frames": self._answered, "work_ms": work_ms}
+                LOGGER.info("stream ended", extra={"fields": fields})
             self._pipeline = None
             self.history.close()
             if self._capture:
