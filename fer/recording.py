@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.containers import open_container, video_streams
+from fer.errors import OutputError
 from fer.files import OutputFile
 
 _CLOCK = Fraction(1, 90_000)  # s
 _PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time
+_LONGEST_GAP_S = 3600.0  # FFmpeg aborts the process where a track of MP4 has one of hours
 _AHEAD = 8  # frames that may wait to be encoded
 _RATE = 30  # frames a second, of a camera: how long its last frame is shown
 _BT601, _LIMITED_RANGE = 6, 1  # FFmpeg's numbers for the colours that OpenCV converts to
@@ -70,8 +72,14 @@ class VideoRecorder(OutputFile):
             time_s: When it is shown, in seconds since the first; later than the last.
 
         Raises:
-            OutputError: There is no room for it; what was written before it is kept.
+            OutputError: There is no room for it, or it comes more than an hour
+                after the last; what was written before it is kept.
         """
+        if time_s - self._end_s > _LONGEST_GAP_S:
+            raise OutputError(
+                f"{self.path} ends early: there is a gap of more than an hour; "
+                "what was written until then is kept."
+            )
         if self._video is None:
             self._begin(*scene.shape[:2])
         if isinstance(self._error, OSError):
@@ -188,12 +196,15 @@ class _Sound:
                 self._next = None
 
     def _copied(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
-        last = -math.inf
+        last, longest = -math.inf, math.inf
         for packet in packets:
             # The last is empty, and a damaged file's times may run backwards.
             if packet.dts is None or packet.pts is None or packet.dts <= last:
                 continue
-            last = packet.dts
+            gap = max(packet.dts - last, abs(packet.pts - packet.dts)) * float(packet.time_base)
+            if gap > longest:
+                raise ValueError("there is a gap of more than an hour")
+            last, longest = packet.dts, _LONGEST_GAP_S
             shift = round(self._zero_s / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             time_s = float(packet.dts * packet.time_base)

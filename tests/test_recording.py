@@ -124,6 +124,25 @@ def test_sound_that_changes_its_rate_ends_and_the_pictures_go_on(tmp_path):
     assert len(read(copied)[0]) == 20
 
 
+def test_a_gap_of_hours_ends_a_recording_and_not_the_process(tmp_path):
+    with (
+        pytest.raises(OutputError, match="more than an hour; what was written until then is kept"),
+        VideoRecorder(tmp_path / "a.mp4") as recorder,
+    ):
+        for time_s in (0, 1, 50_000):
+            recorder.write(FRAMES[0], time_s)
+    assert len(read(tmp_path / "a.mp4")[0]) == 2
+
+
+def test_sound_with_gaps_of_hours_ends_and_the_pictures_go_on(tmp_path):
+    film = write_film(tmp_path / "film.avi", even_times(2, 10), "mp3")
+    data = bytearray(film.read_bytes())
+    header = data.index(b"auds")
+    data[header + 20 : header + 24] = (2**31).to_bytes(4, "little")  # its unit of time
+    film.write_bytes(data)
+    assert len(read(copy(tmp_path / "copy.mp4", film))[0]) == 20
+
+
 def test_sound_ends_with_the_pictures_when_the_recording_does(tmp_path):
     source = write_film(tmp_path / "a.mp4", even_times(4, 10))
     with open_source(str(source)) as frames, VideoRecorder(tmp_path / "b.mp4", str(source)) as to:
