@@ -1,6 +1,6 @@
 """Where is a face?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,20 +18,34 @@ PROFILE_CASCADE = "haarcascade_profileface.xml"
 """File of the cascade for faces seen from the side, of which it knows one."""
 
 SEARCH_SIDE = 320
-"""Longer side of the picture that a full search of a film's frame looks through, in pixels."""
+"""Longer side of the picture that a search of a film's frame looks through, in pixels."""
 
 PHOTO_SEARCH_SIDE = 960
 """The same of a photograph, which is searched once, and may show a whole group."""
 
-NEAR_SIDE = 40
-"""Side to which `near` scales the face that it looks for, in pixels."""
+LOOK_SIDE, NEAR_SIDE = 60, 40
+"""Sides to which `look` and `near` scale the face that they look for, in pixels."""
+
+
+class Band(NamedTuple):
+    """A part of a search: the faces of some sizes."""
+
+    shrink: int  # of the picture once more: a large face is found as surely there, and sooner
+    least: int  # side of a face in that picture, in pixels
+    most: int  # 0 for any
+
+
+BANDS = (Band(1, 24, 28), Band(1, 29, 40), Band(2, 20, 40), Band(4, 20, 0))
+"""What a whole search consists of, the part that takes longest first."""
 
 _SCALE_STEP = 1.1
-_MIN_NEIGHBORS = 6  # no known face has fewer, and most of what is no face has
-_LARGE_SIDE, _MIN_LARGE_NEIGHBORS = 36, 10  # pixels: a larger face is hit 20 times and more
+_HINT_NEIGHBORS = 1  # hits beside the first: nearly every face has more, and much that is none
+_LOOK_NEIGHBORS = 8  # nothing in a film of ours that is no face has as many
+_NEAR_NEIGHBORS = 6  # a face that is known needs less
 _MIN_PROFILE_NEIGHBORS = 2  # finds 98 of 100 profiles, and none where there is no face
-_MIN_SIDE = 24  # pixels of the scaled picture: 48 of a 640×480 frame
-_NEAR_SIZES = (28, 56)  # pixels: a face grows or shrinks by 1.4 between two frames at most
+_PROFILE_SIZES = (28, 56)
+_ROOM = 0.5  # round a box, in its sides: so far may a face move between two frames
+_GROWTH = 1.4  # so much may it grow or shrink
 _SAME_FACE_IOU = 0.4
 _MEAN_LEVEL = 128  # grey level to which a darker picture is lifted
 
@@ -41,7 +55,9 @@ Boxes = npt.NDArray[np.float32]
 class HaarFaceDetector:
     """Finds upright faces that look at the camera (Viola and Jones 2001).
 
-    Belongs to one thread: an OpenCV cascade is not safe in two.
+    A quick search of the whole picture gives hints, and a closer look at each
+    says whether it is a face. Belongs to one thread: an OpenCV cascade is not
+    safe in two.
 
     Args:
         search_side: Longer side to which a call scales larger pictures down, in
@@ -68,17 +84,51 @@ class HaarFaceDetector:
         Raises:
             ValueError: Another dtype or shape, or no pixels.
         """
+        return self.look(frame, self.hint(frame).xyxy)
+
+    def hint(self, frame: npt.NDArray[np.uint8], bands: Sequence[Band] = BANDS) -> sv.Detections:
+        """Say quickly where there may be faces; many a hint is none.
+
+        Args:
+            frame: BGR image, uint8 of shape (H, W, 3).
+            bands: The sizes to look for: a stream spreads them over its frames.
+                By default `BANDS`, all of them.
+
+        Returns:
+            Detections with `xyxy`, as a call gives them.
+
+        Raises:
+            ValueError: Another dtype or shape, or no pixels.
+        """
         validate_frame(frame)
         scale = min(1.0, self.search_side / max(frame.shape[:2]))
-        boxes, hits = self._front.detectMultiScale2(
-            _lifted(frame, scale), _SCALE_STEP, _MIN_NEIGHBORS, minSize=(_MIN_SIDE, _MIN_SIDE)
-        )
-        xywh = np.asarray(boxes, np.float32).reshape(-1, 4)
-        clear = (xywh[:, 2] < _LARGE_SIDE) | (np.ravel(hits) >= _MIN_LARGE_NEIGHBORS)
-        return sv.Detections(np.asarray(sv.xywh_to_xyxy(xywh[clear]) / scale, np.float32))
+        hints = []
+        for shrink, *sizes in bands:
+            grey = _lifted(frame, scale / shrink)
+            hints.append(_search(self._front, grey, sizes, _HINT_NEIGHBORS) * shrink / scale)
+        return sv.Detections(_without_doubles(hints))
 
-    def near(self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]) -> sv.Detections:
-        """Find faces again where they were a moment ago, in a tenth of the time.
+    def look(
+        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]]
+    ) -> sv.Detections:
+        """Look closely where there may be faces, 4 ms a place.
+
+        Args:
+            frame: BGR image, uint8 of shape (H, W, 3).
+            xyxy: Where there may be faces, in pixels, shape (n, 4).
+
+        Returns:
+            Detections with `xyxy`, as a call gives them: those that are faces.
+
+        Raises:
+            ValueError: Another dtype or shape, or no pixels.
+        """
+        return self._find(frame, xyxy, LOOK_SIDE, _LOOK_NEIGHBORS)
+
+    def near(
+        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]]
+    ) -> sv.Detections:
+        """Find faces again where they were a moment ago, a millisecond a face.
 
         Args:
             frame: BGR image, uint8 of shape (H, W, 3).
@@ -91,33 +141,23 @@ class HaarFaceDetector:
         Raises:
             ValueError: Another dtype or shape, or no pixels.
         """
+        return self._find(frame, xyxy, NEAR_SIDE, _NEAR_NEIGHBORS)
+
+    def _find(
+        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]], side: int, hits: int
+    ) -> sv.Detections:
+        """Find faces near boxes and of about their size, scaled to `side` pixels."""
         validate_frame(frame)
+        sizes = (round(side / _GROWTH), round(side * _GROWTH))
         found = [
-            place.restore(_search(self._front, place.grey, _NEAR_SIZES))
-            for place in _places(frame, xyxy)
+            place.restore(_search(self._front, place.grey, sizes, hits))
+            for place in _places(frame, xyxy, side)
         ]
         return sv.Detections(_without_doubles(found))
 
-    def everywhere(
-        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]
+    def turned(
+        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]]
     ) -> sv.Detections:
-        """Find the faces of a frame, and once more where some were: it finds most, and costs most.
-
-        Args:
-            frame: BGR image, uint8 of shape (H, W, 3).
-            xyxy: Where faces were a moment ago, in pixels, shape (n, 4).
-
-        Returns:
-            Detections with `xyxy`, as a call gives them.
-
-        Raises:
-            ValueError: Another dtype or shape, or no pixels.
-        """
-        searches = [self(frame), self.near(frame, xyxy)]
-        found = [np.asarray(faces.xyxy, np.float32) for faces in searches]
-        return sv.Detections(_without_doubles(found))
-
-    def turned(self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]) -> sv.Detections:
         """Find faces that have turned to the side where they were a moment ago.
 
         The cascade takes other things for a profile now and then: ask only for
@@ -135,7 +175,7 @@ class HaarFaceDetector:
         """
         validate_frame(frame)
         found = []
-        for place in _places(frame, xyxy):
+        for place in _places(frame, xyxy, NEAR_SIDE):
             profiles = self._profiles(place.grey).reshape(-1, 2, 2)
             if len(profiles):
                 # Boxes round profiles are others, and jump: the face keeps its size, and follows.
@@ -147,7 +187,7 @@ class HaarFaceDetector:
     def _profiles(self, grey: npt.NDArray[np.uint8]) -> Boxes:
         """Search for profiles; the cascade knows those that look to one side."""
         boxes, mirrored = (
-            _search(self._profile, picture, _NEAR_SIZES, _MIN_PROFILE_NEIGHBORS)
+            _search(self._profile, picture, _PROFILE_SIZES, _MIN_PROFILE_NEIGHBORS)
             for picture in (grey, np.ascontiguousarray(grey[:, ::-1]))
         )
         mirrored[:, [0, 2]] = grey.shape[1] - mirrored[:, [2, 0]]
@@ -172,15 +212,17 @@ def _load(cascade: str) -> Any:
     return cv2.CascadeClassifier(cv2.data.haarcascades + cascade)  # type: ignore[attr-defined]
 
 
-def _places(frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.floating]) -> Iterator[_Place]:
-    """Cut out where faces were, each with as much room round it as half a face."""
+def _places(
+    frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]], side: int
+) -> Iterator[_Place]:
+    """Cut out boxes, each with some room round it, and scale them to `side` pixels."""
     height, width = frame.shape[:2]
     for x1, y1, x2, y2 in xyxy:
-        margin = (x2 - x1) / 2
+        margin = _ROOM * (x2 - x1)
         left, top = max(0, round(x1 - margin)), max(0, round(y1 - margin))
         right, bottom = min(width, round(x2 + margin)), min(height, round(y2 + margin))
         if right > left and bottom > top:
-            scale = min(1.0, NEAR_SIDE / (x2 - x1))
+            scale = side / (x2 - x1)
             yield _Place(
                 _lifted(frame[top:bottom, left:right], scale),
                 corner=(left, top),
@@ -203,10 +245,7 @@ def _lifted(frame: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]
 
 
 def _search(
-    cascade: Any,
-    grey: npt.NDArray[np.uint8],
-    sizes: tuple[int, int],
-    neighbors: int = _MIN_NEIGHBORS,
+    cascade: Any, grey: npt.NDArray[np.uint8], sizes: Sequence[int], neighbors: int
 ) -> Boxes:
     """Run a cascade; return boxes in pixels of the picture, float32 of shape (n, 4).
 
@@ -219,9 +258,9 @@ def _search(
     return np.asarray(sv.xywh_to_xyxy(np.asarray(boxes, np.float32).reshape(-1, 4)), np.float32)
 
 
-def _without_doubles(found: list[Boxes]) -> Boxes:
+def _without_doubles(found: Sequence[Boxes]) -> Boxes:
     """Put boxes together, each face's only once."""
-    boxes = np.concatenate([np.empty((0, 4), np.float32), *found])
+    boxes = np.concatenate([np.empty((0, 4), np.float32), *found], dtype=np.float32)
     if len(boxes) < 2:
         return boxes
     ranked = np.column_stack([boxes, np.ones(len(boxes), np.float32)])

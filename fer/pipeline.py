@@ -2,14 +2,22 @@
 
 import math
 import time
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
 from fer.classification import MAPS_SHAPE, ExpressionClassifier, attend
-from fer.detection import PHOTO_SEARCH_SIDE, SEARCH_SIDE, HaarFaceDetector
+from fer.detection import (
+    BANDS,
+    PHOTO_SEARCH_SIDE,
+    SEARCH_SIDE,
+    Band,
+    HaarFaceDetector,
+)
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.preprocessing import crop_faces, validate_frame
 from fer.smoothing import LabelHolder, ScoreSmoother
@@ -28,12 +36,15 @@ SMALL_BELOW = 40.0
 """Side of a face, in pixels, under which there is less to see than the network knows."""
 
 FULL_SEARCH_S = 0.5
-"""Seconds between two searches of the whole frame while every known face is found again."""
+"""Seconds in which the whole frame is searched once while every known face is found again."""
 
 EMPTY_SEARCH_S = 0.1
-"""Seconds between two searches of the whole frame while there is no face, or one left just now."""
+"""Seconds in which the whole frame is searched once while there is no face, or one is missed."""
 
+_SAME_FACE_IOU = 0.4
 _ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
+
+Boxes = npt.NDArray[np.number[Any]]
 
 
 class ExpressionPipeline:
@@ -55,8 +66,8 @@ class ExpressionPipeline:
             environment variable ``FER_MODEL`` says, else the shipped model.
         live: Follow faces from frame to frame and smooth their scores. Off,
             every frame stands for itself: for photographs.
-        search_always: Search the whole of every frame, at ten times the cost,
-            and keep the box of a face that is missed for `fer.tracking.FORGET_S`:
+        search_always: Search the whole of every frame, at about three times the
+            cost, and keep the box of a face that is missed for `fer.tracking.FORGET_S`:
             for faces that are to be hidden, from the first frame they are in.
 
     Attributes:
@@ -80,7 +91,7 @@ class ExpressionPipeline:
         self.tracker = FaceTracker()
         self.smoother = ScoreSmoother()
         self.holder = LabelHolder()
-        self._searched_s = self._seen_s = -math.inf
+        self._seen_s, self._turns, self._bands = -math.inf, 0.0, cycle(BANDS)
 
     def __call__(self, frame: npt.NDArray[np.uint8], time_s: float | None = None) -> sv.Detections:
         """Read one frame.
@@ -108,15 +119,12 @@ class ExpressionPipeline:
         """
         validate_frame(frame)
         if not self._live:
-            faces = self.detector(frame)
-            crops = crop_faces(frame, faces.xyxy)
-            scores, maps = self.classifier.read(crops)
-            return _described(faces, crops, scores.argmax(axis=1), scores, maps)
+            return self._read_photo(frame)
         time_s = time.monotonic() if time_s is None else time_s
         if time_s < self._seen_s:  # a film begins again
             self.reset()
-        self._seen_s = time_s
         faces = self._follow(frame, time_s)
+        self._seen_s = time_s
         ids, read = np.asarray(faces.tracker_id), faces.data["read"]
         crops = crop_faces(frame, faces.xyxy)
         scores = np.full((len(faces), len(EXPRESSION_NAMES)), np.nan, np.float32)
@@ -126,47 +134,50 @@ class ExpressionPipeline:
         labels = self.holder(scores, ids, time_s)
         return _described(faces, crops, labels, scores, maps)
 
+    def _read_photo(self, frame: npt.NDArray[np.uint8]) -> sv.Detections:
+        faces = self.detector(frame)
+        crops = crop_faces(frame, faces.xyxy)
+        scores, maps = self.classifier.read(crops)
+        return _described(faces, crops, scores.argmax(axis=1), scores, maps)
+
     def _follow(self, frame: npt.NDArray[np.uint8], time_s: float) -> sv.Detections:
-        """Look where the faces were, and through the whole frame only when that is due.
-
-        It is due after a while, and at once if a face was not found again.
-        """
+        """Look where the faces were, and through a part of the whole frame when that is due."""
         known = self.tracker.known
-        calm = len(known) and not self.tracker.misses
-        due = time_s - self._searched_s >= (FULL_SEARCH_S if calm else EMPTY_SEARCH_S)
-        if self.search_always:
-            self._searched_s = time_s
-            front = self.detector.everywhere(frame, known)
-            return self._track(frame, *self._search(frame, front), time_s)
-        if not due:
-            front, turned = self._search(frame, self.detector.near(frame, known))
-            if len(front) + len(turned) >= len(known):
-                return self._track(frame, front, turned, time_s)
-        self._searched_s = time_s
-        return self._track(frame, *self._search(frame, self.detector(frame)), time_s)
+        front = self.detector.near(frame, known).xyxy
+        aside = self.detector.turned(frame, _elsewhere(known, front)).xyxy
+        all_there = len(front) + len(aside) >= len(known) and not self.tracker.misses
+        bands = self._due(time_s, FULL_SEARCH_S if len(known) and all_there else EMPTY_SEARCH_S)
+        if bands:
+            hints = _elsewhere(self.detector.hint(frame, bands).xyxy, front, _SAME_FACE_IOU)
+            new = _elsewhere(self.detector.look(frame, hints).xyxy, front, _SAME_FACE_IOU)
+            front, aside = np.vstack([front, new]), _elsewhere(aside, new)
+        return self._track(frame, front, aside, time_s)
 
-    def _search(
-        self, frame: npt.NDArray[np.uint8], front: sv.Detections
-    ) -> tuple[sv.Detections, sv.Detections]:
-        """Look for the known faces that are not seen from the front, whether they have turned."""
-        known = self.tracker.known
-        if len(known) and len(front):
-            apart = sv.box_iou_batch(known, front.xyxy).max(axis=1) < _ELSEWHERE_IOU
-            known = known[apart]
-        return front, self.detector.turned(frame, known)
+    def _due(self, time_s: float, round_s: float) -> list[Band]:
+        """Which bands to search now, so that every one has its turn within `round_s` seconds."""
+        turns = self._turns + len(BANDS) * (time_s - self._seen_s) / round_s
+        turns = min(len(BANDS), math.inf if self.search_always else turns)
+        self._turns = turns % 1
+        return list(islice(self._bands, int(turns)))
 
     def _track(
         self,
         frame: npt.NDArray[np.uint8],
-        front: sv.Detections,
-        turned: sv.Detections,
+        front: Boxes,
+        aside: Boxes,
         time_s: float,
     ) -> sv.Detections:
-        looks = take_looks(crop_faces(frame, front.xyxy))
-        nothing = np.full((len(turned), looks.shape[1]), np.nan, np.float32)
-        boxes = np.vstack([front.xyxy, turned.xyxy])
-        looks = np.vstack([looks, nothing])
-        return self.tracker(sv.Detections(boxes), looks, time_s, covers=self.search_always)
+        looks = take_looks(crop_faces(frame, front))
+        nothing = np.full((len(aside), looks.shape[1]), np.nan, np.float32)
+        found = sv.Detections(np.vstack([front, aside]))
+        return self.tracker(found, np.vstack([looks, nothing]), time_s, covers=self.search_always)
+
+
+def _elsewhere(boxes: Boxes, others: Boxes, iou: float = _ELSEWHERE_IOU) -> Boxes:
+    """Those boxes that are not where another one is."""
+    if not len(boxes) or not len(others):
+        return boxes
+    return np.asarray(boxes[sv.box_iou_batch(boxes, others).max(axis=1) < iou])
 
 
 def is_too_dark(frame: npt.NDArray[np.uint8]) -> bool:

@@ -1,5 +1,6 @@
 """The pipeline on videos of faces whose boxes are known."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ import supervision as sv
 from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.annotation import describe
 from fer.media import open_source
-from fer.pipeline import is_too_dark
+from fer.pipeline import EMPTY_SEARCH_S, FULL_SEARCH_S, is_too_dark
 from fer.tracking import HOLD_S, UNKNOWN_ID
 from tests.streamlit_server import write_camera_film
 from tests.synthetic import Face, FaceVideo, portrait, wholly_inside
@@ -261,12 +262,31 @@ def test_a_film_that_begins_again_is_read_again():
         assert results[-1].tracker_id[0] != UNKNOWN_ID
 
 
+def finds_at_once(search_always: bool, frames_before: int) -> bool:
+    """Whether a second face is found in the first frame that it is in."""
+    alone = next(FaceVideo(TWO[:1], seconds=0.1, noise=0).frames())
+    both = next(FaceVideo(TWO, seconds=0.1, noise=0).frames())
+    pipeline = ExpressionPipeline(search_always=search_always)
+    for number in range(frames_before):
+        pipeline(alone, number / 15)
+    return len(pipeline(both, frames_before / 15)) == 2
+
+
 @pytest.mark.parametrize("search_always", [True, False])
 def test_a_face_to_be_hidden_is_found_in_the_first_frame_that_it_is_in(search_always: bool) -> None:
     """Without `search_always` half a second may pass: the two ways have to differ here."""
-    alone = list(FaceVideo(TWO[:1], seconds=0.4, noise=0).frames())
-    both = next(FaceVideo(TWO, seconds=0.1, noise=0).frames())
-    pipeline = ExpressionPipeline(search_always=search_always)
-    for number, frame in enumerate(alone):
-        pipeline(frame, number / 15)
-    assert len(pipeline(both, len(alone) / 15)) == (2 if search_always else 1)
+    at_once = [finds_at_once(search_always, frames_before) for frames_before in range(4, 12)]
+    assert all(at_once) if search_always else sum(at_once) <= 4
+
+
+@pytest.mark.parametrize("fps", [5, 10, 15, 30, 60])
+@pytest.mark.parametrize(("known", "round_s"), [(TWO[:1], FULL_SEARCH_S), ((), EMPTY_SEARCH_S)])
+def test_a_newcomer_is_found_within_one_round_of_the_search(known, round_s, fps):
+    alone = next(FaceVideo(known, seconds=0.1, noise=0).frames())
+    both = next(FaceVideo((*known, TWO[1]), seconds=0.1, noise=0).frames())
+    pipeline, start = ExpressionPipeline(), fps // 2
+    for number in range(start):
+        pipeline(alone, number / fps)
+    last = start + math.ceil(round_s * fps)
+    results = [pipeline(both, number / fps) for number in range(start, last + 1)]
+    assert len(results[-1]) == len(known) + 1
