@@ -1,6 +1,6 @@
 """How much faster than it was filmed `fer video` reads a video, with its start.
 
-    python -m benchmarks.video [--seconds 60]
+    python -m benchmarks.video [--seconds 100]
 
 The video is 640×480 at 30 frames a second, with one moving face and sound; the
 annotated copy and the rows are both written. Needs the extra `dev`.
@@ -23,7 +23,7 @@ FPS = 30
 def main() -> None:
     """Time one run and print the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=100)
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
