@@ -224,19 +224,19 @@ def test_a_closed_tab_leaves_no_thread_behind(film: Path, tmp_path: Path) -> Non
         running_page(tmp_path / "log.txt") as server,
         chromium(*browser_arguments(film)) as browser,
     ):
-        visit(browser, server)
+        visit(browser, server).close()
         after_first = settled(server)
-        for _ in range(2):
-            visit(browser, server)
-            wait_until(lambda: server.threads() <= after_first, BACK_AGAIN_S)
+        for page in [visit(browser, server) for _ in range(2)]:
+            page.close()
+        wait_until(lambda: server.threads() <= after_first, BACK_AGAIN_S)
 
 
-def visit(browser: Any, server: Server) -> None:
-    """Open a tab, see the face named and close the tab while the stream runs."""
+def visit(browser: Any, server: Server) -> Any:
+    """Open a tab and see the face named; the stream runs on in it."""
     page = open_page(browser, server.url)
     start(page)
     says_happy(page)
-    page.close()
+    return page
 
 
 def settled(server: Server) -> int:
