@@ -3,7 +3,7 @@
     python -m benchmarks.peer [--frames 120] [--environment FOLDER]
 
 That package has our import name, so it runs in an environment of its own, which
-is made when it is missing (2 GB: it wants TensorFlow and PyTorch) and kept for
+is made when it is missing (8 GB: it wants TensorFlow and PyTorch) and kept for
 the next time. The frames reach it without loss, and the two take turns. Needs the
 extra `dev`.
 """

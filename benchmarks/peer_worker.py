@@ -9,8 +9,7 @@ import time
 
 import cv2
 import numpy as np
-
-from fer import FER  # PyPI's, not ours: this file's folder holds no `fer`
+from fer.fer import FER  # PyPI's, not ours: this file's folder holds no `fer`
 
 cv2.setNumThreads(1)
 frames, detector = np.load(sys.argv[1], mmap_mode="r"), FER(mtcnn=False)
