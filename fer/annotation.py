@@ -3,7 +3,7 @@
 from dataclasses import replace
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -109,8 +109,8 @@ class ExpressionAnnotator:
             if self._faces == FaceView.BLUR:
                 _pixelate(scene, _heads(detections.xyxy))
             if self._attention:
-                nameless = np.isin(detections.data["state"], list(_REASONS))
-                _draw_attention(scene, detections[~nameless])
+                named = ~np.isin(detections.data["state"], list(_REASONS))
+                _draw_attention(scene, cast(sv.Detections, detections[named]))
             if self._faces == FaceView.BESIDE:
                 _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
             self._box.annotate(scene, detections, custom_color_lookup=colors)
