@@ -9,7 +9,7 @@ import pytest
 from fer.errors import OutputError
 from fer.web import capture as module
 from fer.web.capture import Capture
-from tests.disks import small_disk
+from tests.disks import small_files
 from tests.synthetic import FaceVideo
 
 FRAMES = list(FaceVideo((), seconds=1, fps=10, size=(320, 240)).frames())
@@ -46,12 +46,12 @@ def test_a_recording_ends_at_its_limit_and_says_so(
 
 def test_a_full_disk_ends_a_recording_and_keeps_its_beginning(tmp_path: Path) -> None:
     noise = np.random.default_rng(0)
-    with small_disk(tmp_path / "disk", kilobytes=400) as disk:
-        capture = Capture(disk / "recording.mp4")
+    with small_files(400):
+        capture = Capture(tmp_path / "recording.mp4")
         for number in range(200):
             capture.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 10)
         assert capture.over and "no room left" in (capture.problem or "")
-        assert str(disk) not in (capture.problem or ""), "the path is no business of a visitor"
+        assert str(tmp_path) not in (capture.problem or ""), "the path is no business of a visitor"
         assert length_s(capture.path) > 0
 
 

@@ -21,7 +21,7 @@ from fer.errors import DatasetError
 from fer.training import download as module
 from fer.training.datasets import load_dataset
 from fer.training.download import download
-from tests.disks import small_disk
+from tests.disks import small_files
 from tests.training_data import make_rows, write_folders
 
 ROOT = Path(__file__).parent.parent
@@ -188,8 +188,10 @@ def test_credentials_that_are_none_are_told(kaggle: Kaggle, tmp_path: Path, text
 
 
 def test_a_full_disk_is_one_sentence(kaggle: Kaggle, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", 16) as disk:
-        with pytest.raises(DatasetError, match=f"cannot be written to {disk}: No space left"):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_files(16):
+        with pytest.raises(DatasetError, match=f"cannot be written to {disk}: File too large"):
             download(disk / "out")
         assert list(disk.iterdir()) == []
 

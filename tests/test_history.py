@@ -12,7 +12,7 @@ from fer.rows import read_rows
 from fer.web import history as module
 from fer.web.history import History
 from fer.web.summary import clock, summary_html
-from tests.disks import small_disk
+from tests.disks import small_files
 
 HAPPY, SAD = EXPRESSION_NAMES.index("happy"), EXPRESSION_NAMES.index("sad")
 
@@ -104,13 +104,13 @@ def test_there_is_a_limit_to_the_rows(history: History, monkeypatch: pytest.Monk
 
 
 def test_a_full_disk_ends_the_rows_and_nothing_else(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", kilobytes=4) as disk:
-        history = History(disk / "rows.csv", "camera")
+    with small_files(4):
+        history = History(tmp_path / "rows.csv", "camera")
         for second in range(100):
             history.add(faces(ONE), second)
         history.close()
         assert history.full and history.summary.frames == 100
-        rows = list(read_rows(disk / "rows.csv"))
+        rows = list(read_rows(history.rows))
         assert 10 < len(rows) < 100
         assert all(row["neutral"] for row in rows), "no row is cut off"
 
