@@ -107,7 +107,8 @@ def serving(source: Camera | str, **options: Any) -> Iterator[str]:
     """A running server; its address."""
     app = create_app(source, **options)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # Asked every 20 ms whether it is to end: by default every half second.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -312,7 +313,10 @@ def test_a_lost_camera_is_told_and_comes_back_by_itself(camera: Camera) -> None:
         assert camera.opened == 2
 
 
-def test_a_camera_that_is_lost_while_nobody_watches_is_no_illness(camera: Camera) -> None:
+def test_a_camera_that_is_lost_while_nobody_watches_is_no_illness(
+    camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasting, "RETRY_S", 0.1)
     camera.plugged.clear()
     with serving(camera) as url:
         assert health(url)[0] == 200

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -224,10 +225,11 @@ def test_a_closed_tab_leaves_no_thread_behind(film: Path, tmp_path: Path) -> Non
         running_page(tmp_path / "log.txt") as server,
         chromium(*browser_arguments(film)) as browser,
     ):
-        visit(browser, server).close()
-        after_first = settled(server)
-        for page in [visit(browser, server) for _ in range(2)]:
-            page.close()
+        # STOP ends a stream at once; that a tab was closed is noticed in half a minute.
+        press(visit(browser, server), "STOP")
+        after_first = at_rest(server, streams=1)
+        for _ in range(2):
+            visit(browser, server).close()
         wait_until(lambda: server.threads() <= after_first, BACK_AGAIN_S)
 
 
@@ -239,17 +241,18 @@ def visit(browser: Any, server: Server) -> Any:
     return page
 
 
-def settled(server: Server) -> int:
-    """The lowest number of threads over the time that a stream's end may take to be noticed.
+def at_rest(server: Server, streams: int) -> int:
+    """The number of threads once so many streams have ended and it stands still."""
+    wait_until(lambda: server.log.read_text().count('"stream ended"') == streams, BACK_AGAIN_S)
+    # Over eight seconds at least: what gives the memory of a stream back waits for five.
+    counts: deque[int] = deque(maxlen=40)
 
-    Part of a stream's threads end at once and the rest half a minute later:
-    a number that stands still for some seconds may still hold a stream.
-    """
-    counts, start = [server.threads()], time.monotonic()
-    while time.monotonic() - start < BACK_AGAIN_S:
-        time.sleep(0.5)
+    def stands_still() -> bool:
         counts.append(server.threads())
-    return min(counts)
+        return counts.count(counts[-1]) == counts.maxlen
+
+    wait_until(stands_still, BACK_AGAIN_S)
+    return counts[-1]
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float) -> None:
@@ -382,7 +385,7 @@ def test_who_leaves_for_another_page_leaves_no_stream_behind(film: Path, tmp_pat
     ):
         page = open_page(browser, server.url)
         leave(page, server)
-        after_first = settled(server)
+        after_first = at_rest(server, streams=1)
         for _ in range(2):
             holder = leave(page, server)
             assert holder.is_detached(), "the camera stays on"
