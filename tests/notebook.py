@@ -1,5 +1,6 @@
 """Runs the notebook in a fresh kernel; as a program, keeps the outputs of a run on drawn faces."""
 
+import asyncio
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +43,7 @@ def run_notebook(folder: Path, extra_code: str = "", **environment: str) -> nbfo
     )
     variables = {"PYTHONPATH": str(ROOT), "FER_DATA": "none"} | environment
     with patch.dict(os.environ, variables):
-        return client.execute()
+        return asyncio.run(client.async_execute())  # `execute` closes no loop
 
 
 def main() -> None:
