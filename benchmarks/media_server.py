@@ -20,7 +20,7 @@ import psutil
 from streamlit_webrtc import WebRtcMode
 from streamlit_webrtc.webrtc import WebRtcWorker
 
-from fer.web import track
+from fer.web.relay import NewestRelay, take_over
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
 
@@ -34,7 +34,7 @@ _UNUSED = (
 
 
 def answer_offer(
-    offer: dict[str, str], loop: asyncio.AbstractEventLoop, relay: track.NewestRelay
+    offer: dict[str, str], loop: asyncio.AbstractEventLoop, relay: NewestRelay
 ) -> dict[str, str]:
     """Begin a stream of a visit of its own, which ends with the stream."""
     visit = Visit()
@@ -62,10 +62,10 @@ def answer_offer(
 
 async def serve() -> None:
     """Answer offers until the process is ended."""
-    track.take_over()
+    take_over()
     # The loop's pool has all its threads from the start, so that none is taken for a leak.
     await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.2) for _ in range(32)))
-    loop, relay = asyncio.get_running_loop(), track.NewestRelay()
+    loop, relay = asyncio.get_running_loop(), NewestRelay()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         offer = json.loads(await reader.readline())

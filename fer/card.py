@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -68,7 +69,10 @@ def load_card(folder: Path) -> ModelCard:
             network=str(raw["network"]),
             temperature=float(raw["temperature"]),
             bias=tuple(map(float, raw["bias"])),
-            reliability=tuple((float(said), float(right)) for said, right in raw["reliability"]),
+            reliability=tuple(
+                (float(said), float(right))
+                for said, right in raw.get("reliability", ModelCard.reliability)
+            ),
             figures=dict(raw["figures"]),
             sha256=dict(raw.get("sha256", {})),
             labels=tuple(raw["labels"]),
@@ -87,7 +91,8 @@ def load_card(folder: Path) -> ModelCard:
         a < b and 0 <= right_a <= right_b <= 1
         for (a, right_a), (b, right_b) in pairwise(card.reliability)
     )
-    if theirs != ours or card.temperature <= 0 or not rising:
+    finite = 0 < card.temperature < math.inf and all(map(math.isfinite, card.bias))
+    if theirs != ours or not finite or not rising:
         raise ModelError(
             f"{path} describes another kind of model; expected the labels "
             f"{', '.join(EXPRESSION_NAMES)}, an input of {INPUT_SIZE} pixels in "

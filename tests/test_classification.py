@@ -179,6 +179,8 @@ def test_a_file_that_is_no_model_is_refused_even_if_its_card_vouches_for_it(mode
         {"pixel_range": [0.0, 1.0]},
         {"input_size": 64},
         {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"bias": [float("inf")] * 7},
         {"bias": [0.0]},
         {"reliability": []},
         {"reliability": [[0, 0], [0.5, 0.6], [1, 0.5]]},

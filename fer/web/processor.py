@@ -50,12 +50,13 @@ class Reading:
 
 
 _running: "WeakSet[ExpressionVideoProcessor]" = WeakSet()
+_registry = threading.Lock()  # of the line above
 
 
 class ExpressionVideoProcessor(VideoProcessorBase):
     """Reads the faces in the frames of one stream and draws what they show.
 
-    There is one for each stream. `fer.web.track` calls `recv` with the newest
+    There is one for each stream. `fer.web.relay` calls `recv` with the newest
     frame only, in one thread at a time, and `on_ended` when the stream ends: by
     STOP, or because the browser went away.
 
@@ -102,7 +103,8 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         self._complained = False
         # The page's thread begins and ends what the media thread works with.
         self._lock = threading.Lock()
-        _running.add(self)
+        with _registry:
+            _running.add(self)
         LOGGER.info("stream began", extra={"fields": {"source": source}})
 
     @property
@@ -110,7 +112,7 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         """When there was a sign of the browser last, on the clock of `time.monotonic`."""
         return self.last_frame_s or self._began_s
 
-    def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def recv(self, frame: av.VideoFrame, came_s: float | None = None) -> av.VideoFrame:
         """Answer a frame with its annotated image.
 
         A frame that cannot be read comes back without boxes, or black where
@@ -119,16 +121,17 @@ class ExpressionVideoProcessor(VideoProcessorBase):
 
         Args:
             frame: The newest frame of the camera.
+            came_s: When it came, on the clock of `time.monotonic`; by default now.
 
         Returns:
             A frame of the same size and time.
         """
-        self.last_frame_s = time.monotonic()
+        self.last_frame_s = came_s = time.monotonic() if came_s is None else came_s
         picture = picture_of(frame)
         with self._lock:
-            scene = self._answer(picture, self.view, self.last_frame_s)
-        self._pace.add(self.last_frame_s, time.monotonic(), frame.time or 0.0)
-        self._answered += 1
+            scene = self._answer(picture, self.view, came_s)
+            self._pace.add(came_s, time.monotonic(), frame.time or 0.0)
+            self._answered += 1
         answer = frame_of(scene)
         answer.pts, answer.time_base = frame.pts, frame.time_base
         return answer
@@ -142,16 +145,17 @@ class ExpressionVideoProcessor(VideoProcessorBase):
 
     def on_ended(self) -> None:
         """Let go of the cascade and the interpreter, and finish what was written."""
-        _running.discard(self)
+        with _registry:
+            _running.discard(self)
         with self._lock:
-            if self._pipeline:
-                length_s, work_ms = time.monotonic() - self._began_s, 1000 * self._pace.work_s
-                fields = {"length_s": length_s, "frames": self._answered, "work_ms": work_ms}
-                LOGGER.info("stream ended", extra={"fields": fields})
-            self._pipeline = None
+            runs, self._pipeline = self._pipeline is not None, None
             self.history.close()
             if self._capture:
                 self._capture.stop()
+            if runs:
+                length_s, work_ms = time.monotonic() - self._began_s, 1000 * self._pace.work_s
+                fields = {"length_s": length_s, "frames": self._answered, "work_ms": work_ms}
+                LOGGER.info("stream ended", extra={"fields": fields})
 
     def _answer(
         self, picture: npt.NDArray[np.uint8], view: View, time_s: float
@@ -213,7 +217,8 @@ def running_streams(own: ExpressionVideoProcessor | None = None) -> int:
     Args:
         own: Not counted.
     """
-    running = [one for one in list(_running) if one is not own]
+    with _registry:
+        running = [one for one in _running if one is not own]
     return sum(time.monotonic() - one.seen_s < _ABSENT_S for one in running)
 
 

@@ -17,7 +17,7 @@ FULL = (
 
 _VIEWERS_A_CORE = 4  # at 11 frames a second each
 
-at_the_door = threading.Lock()
+seat_lock = threading.Lock()
 """Held by whoever looks for a place and takes it."""
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from fer.errors import OutputError
 from fer.web.capture import Capture
 from fer.web.processor import ExpressionVideoProcessor
-from fer.web.seats import FULL, FullError, at_the_door, is_full
+from fer.web.seats import FULL, FullError, is_full, seat_lock
 from fer.web.settings import Camera, View
 from fer.web.visit import Visit, current_visit
 
@@ -55,7 +55,7 @@ class LiveStream:
         """
         self.end()
         source = "sample" if self.sample else "camera"
-        with at_the_door:
+        with seat_lock:
             if is_full():
                 raise FullError(FULL)
             self.processor = ExpressionVideoProcessor(model, self.visit, self.view, source)

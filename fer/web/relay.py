@@ -10,15 +10,16 @@ import logging
 import os
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol, cast
 
 import av
 import streamlit_webrtc.webrtc
 from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
-from streamlit_webrtc import VideoProcessorBase
 
 from fer.web.memory import give_back_soon
 
@@ -30,7 +31,9 @@ LOGGER = logging.getLogger(__name__)
 def _yield_to_others() -> None:
     """Let the network and the codecs go first: what they miss is lost, and the work is not."""
     if sys.platform == "linux":  # where a thread may have a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
+        lower = max(_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0))
+        with suppress(OSError):  # a host may forbid it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), lower)
 
 
 # For all streams together: more would only take each other's time.
@@ -50,17 +53,27 @@ class NewestRelay(MediaRelay):
         return super().subscribe(track, buffered=False)
 
 
+class FrameProcessor(Protocol):
+    """Answers the frames of one stream, one at a time."""
+
+    def recv(self, frame: av.VideoFrame, came_s: float) -> av.VideoFrame:
+        """Answer a frame that came at a time on the clock of `time.monotonic`."""
+
+    def on_ended(self) -> None:
+        """Let go of what belongs to the stream."""
+
+
 class AnsweredTrack(MediaStreamTrack):
     """The track that a browser gets back: each answer once, and nothing but answers.
 
     Args:
         track: The camera's.
-        processor: Answers the frames, one at a time; told when the track ends.
+        processor: Answers the frames; it is told when the track ends.
     """
 
     kind = "video"
 
-    def __init__(self, track: MediaStreamTrack, processor: VideoProcessorBase) -> None:
+    def __init__(self, track: MediaStreamTrack, processor: FrameProcessor) -> None:
         super().__init__()
         self._camera = track
         self._processor = processor
@@ -74,7 +87,7 @@ class AnsweredTrack(MediaStreamTrack):
         try:
             frame = cast(av.VideoFrame, await self._camera.recv())
             work = asyncio.get_running_loop().run_in_executor
-            return await work(_WORKERS, self._processor.recv, frame)
+            return await work(_WORKERS, self._processor.recv, frame, time.monotonic())
         except MediaStreamError:
             self.stop()
             raise
@@ -90,8 +103,14 @@ class AnsweredTrack(MediaStreamTrack):
         super().stop()
         self._camera.stop()
         # In its turn, after the frame that it may be at: a file may have to be finished.
-        _WORKERS.submit(self._processor.on_ended)
+        _WORKERS.submit(self._processor.on_ended).add_done_callback(_report)
         give_back_soon()
+
+
+def _report(ended: "Future[None]") -> None:
+    """Log what kept a stream from ending well."""
+    if error := ended.exception():
+        LOGGER.error("A stream did not end well.", exc_info=error)
 
 
 _RELAY = NewestRelay()
