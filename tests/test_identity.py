@@ -250,7 +250,7 @@ def changes_a_minute(labels, seconds):
 def test_labels_are_calm(fps):
     """A face between two expressions in a noisy picture, whose likeliest label flickers."""
     face = Face("hopper half frowns", sway=(25, 12), side=110, tilt=4, swell=0.08)
-    video = FaceVideo((face,), seconds=8, fps=fps, noise=14, blur=1, seed=5)
+    video = FaceVideo((face,), seconds=8, fps=fps, noise=12, blur=1, seed=5)
     pipeline, raw, held = ExpressionPipeline(), [], []
     read = pipeline.classifier.read
 
@@ -263,7 +263,7 @@ def test_labels_are_calm(fps):
     for frame, _, time_s in video:
         held.extend(pipeline(frame, time_s).class_id.tolist())
     flicker = changes_a_minute(raw, video.seconds)
-    assert flicker >= 40
+    assert flicker >= 60
     assert changes_a_minute(held, video.seconds) <= flicker / 5
 
 
