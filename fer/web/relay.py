@@ -21,7 +21,7 @@ from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError
 
-from fer.web.memory import give_back_soon
+from fer.web.memory import give_back_soon, share_arenas
 
 _PRIORITY = 10  # as of `nice`
 
@@ -118,5 +118,6 @@ _RELAY = NewestRelay()
 
 def take_over() -> None:
     """Have streamlit-webrtc use the relay and the track of this module; it lets nobody choose."""
+    share_arenas()
     streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
     streamlit_webrtc.webrtc.get_global_relay = lambda: _RELAY  # type: ignore[attr-defined]
