@@ -85,14 +85,7 @@ def load_card(folder: Path) -> ModelCard:
         ) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged ({error}): export the model again.") from error
-    ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE, len(EXPRESSION_NAMES))
-    theirs = (card.labels, card.input_size, card.pixel_range, len(card.bias))
-    rising = len(card.reliability) > 1 and all(
-        a < b and 0 <= right_a <= right_b <= 1
-        for (a, right_a), (b, right_b) in pairwise(card.reliability)
-    )
-    finite = 0 < card.temperature < math.inf and all(map(math.isfinite, card.bias))
-    if theirs != ours or not finite or not rising:
+    if not _is_ours(card):
         raise ModelError(
             f"{path} describes another kind of model; expected the labels "
             f"{', '.join(EXPRESSION_NAMES)}, an input of {INPUT_SIZE} pixels in "
@@ -100,6 +93,17 @@ def load_card(folder: Path) -> ModelCard:
             "for each label and a reliability that rises from 0 to 1."
         )
     return card
+
+
+def _is_ours(card: ModelCard) -> bool:
+    ours = (EXPRESSION_NAMES, INPUT_SIZE, PIXEL_RANGE, len(EXPRESSION_NAMES))
+    theirs = (card.labels, card.input_size, card.pixel_range, len(card.bias))
+    rising = len(card.reliability) > 1 and all(
+        a < b and 0 <= right_a <= right_b <= 1
+        for (a, right_a), (b, right_b) in pairwise(card.reliability)
+    )
+    finite = 0 < card.temperature < math.inf and all(map(math.isfinite, card.bias))
+    return theirs == ours and finite and rising
 
 
 def verify(path: Path, card: ModelCard) -> None:
