@@ -1,16 +1,18 @@
 """Films read from beginning to end: an annotated copy, rows for every frame, and a summary."""
 
-from collections import Counter
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections import Counter, deque
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import OutputError
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.files import refuse_inputs
-from fer.media import open_source
+from fer.media import Frame, open_source
 from fer.pictures import MAX_PIXELS
 from fer.pipeline import ExpressionPipeline
 from fer.recording import VideoRecorder
@@ -80,7 +82,8 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
             recorder = opened.enter_context(VideoRecorder(task.copy, task.source))
         if task.rows:
             sink = opened.enter_context(open_rows(task.rows))
-        frames = opened.enter_context(open_source(task.source, task.max_pixels))
+        source = opened.enter_context(open_source(task.source, task.max_pixels))
+        frames = opened.enter_context(closing(_read_ahead(source)))
         for number, (frame, time_s) in enumerate(frames):
             if task.seconds is not None and time_s >= task.seconds:
                 return
@@ -97,6 +100,35 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
                 yield rows
         if recorder:
             recorder.write_rest_of_sound()
+
+
+def _read_ahead(frames: Iterable[Frame], count: int = 3) -> Generator[Frame, None, None]:
+    """Give the same frames, of which the next few are decoded meanwhile, in another thread."""
+    rest = iter(frames)
+    wanted: Queue[bool] = Queue()
+    coming: Queue[Frame | Exception | None] = Queue()
+
+    def decode() -> None:
+        while wanted.get():
+            try:
+                coming.put(next(rest, None))
+            except Exception as error:  # for the thread that reads
+                coming.put(error)
+
+    # Not of a pool, which would take no more work as soon as the program is to end.
+    decoder = Thread(target=decode, name="decoder", daemon=True)
+    decoder.start()
+    try:
+        for _ in range(count):
+            wanted.put(True)
+        while frame := coming.get():
+            if isinstance(frame, Exception):
+                raise frame
+            wanted.put(True)
+            yield frame
+    finally:
+        wanted.put(False)
+        decoder.join()
 
 
 @dataclass

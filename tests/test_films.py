@@ -1,5 +1,6 @@
 """Reading films from beginning to end; `tests/test_cli_media.py` has their files."""
 
+import threading
 from contextlib import closing
 
 import pytest
@@ -27,6 +28,7 @@ def test_who_stops_reading_keeps_what_was_read_until_then(film, tmp_path):
         assert len(list(frames)) == 10
     assert {row["source"] for row in read_rows(task.rows)} == {"a film"}
     assert len(list(read_rows(task.rows))) == 10
+    assert "decoder" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_hidden_faces_are_looked_for_in_every_frame(film, tmp_path):
