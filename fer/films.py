@@ -1,6 +1,6 @@
 """Films read from beginning to end: an annotated copy, rows for every frame, and a summary."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
