@@ -13,6 +13,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -21,7 +22,12 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import MediaStreamError
 
 from tests.synthetic import Face, FaceVideo
@@ -57,6 +63,7 @@ def coded_film() -> list[bytes]:
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height = video.size
     encoder.pix_fmt, encoder.bit_rate, encoder.gop_size = "yuv420p", 500_000, 2 * FPS
+    encoder.thread_count = 1  # two would wait for each other on a busy machine
     encoder.time_base = Fraction(1, FPS)
     encoder.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0"}
     packets = []
@@ -117,34 +124,57 @@ async def exchange(port: int, connection: RTCPeerConnection) -> None:
     await connection.setRemoteDescription(RTCSessionDescription(**answer))
 
 
+class Visitor:
+    """A camera that is answered.
+
+    Attributes:
+        camera: What is sent.
+        answers_s: When the answer to each of its frames came first.
+    """
+
+    def __init__(self) -> None:
+        self.camera = Camera()
+        self.answers_s: dict[int, float] = {}
+
+    async def stay(self, port: int, configuration: RTCConfiguration | None = None) -> None:
+        """Send frames and take answers until it is cancelled, and leave as a browser does."""
+        connection, came = RTCPeerConnection(configuration), asyncio.Queue()
+        connection.addTrack(self.camera)
+        connection.on("track", came.put_nowait)
+        await exchange(port, connection)
+        track = await came.get()
+        try:
+            while True:
+                picture = await track.recv()
+                grey = picture.to_ndarray()[: picture.height, : picture.width]
+                if not self.answers_s:
+                    print("answered", flush=True)
+                count = self.camera.newest(read_number(grey))
+                self.answers_s.setdefault(count, time.monotonic())
+        finally:
+            await connection.close()
+
+
 async def watch(port: int, seconds: float) -> Viewer:
-    """Be one viewer, who leaves as a browser does."""
-    connection, camera, came = RTCPeerConnection(), Camera(), asyncio.Queue()
-    connection.addTrack(camera)
-    connection.on("track", came.put_nowait)
-    await exchange(port, connection)
-    track = await came.get()
-    answers: dict[int, float] = {}  # when the answer to a frame came first
+    """Be one viewer for a while, once the first answer has come."""
+    visitor = Visitor()
+    stay = asyncio.create_task(visitor.stay(port))
+    while not visitor.answers_s and not stay.done():
+        await asyncio.sleep(0.02)
     begin_s = time.monotonic() + WARM_UP_S
     end_s = begin_s + seconds
-    try:
-        while (left_s := end_s + 1 - time.monotonic()) > 0:
-            picture = await asyncio.wait_for(track.recv(), left_s)
-            grey = picture.to_ndarray()[: picture.height, : picture.width]
-            if not answers:
-                print("answered", flush=True)
-            answers.setdefault(camera.newest(read_number(grey)), time.monotonic())
-    except (TimeoutError, MediaStreamError):
-        pass
-    await connection.close()
-    sent = [count for count, at_s in camera.sent_s.items() if begin_s <= at_s < end_s]
-    delays = [answers[count] - camera.sent_s[count] for count in sent if count in answers]
+    with suppress(TimeoutError, MediaStreamError):
+        await asyncio.wait_for(stay, end_s + 1 - time.monotonic())
+    answers, sent_s = visitor.answers_s, visitor.camera.sent_s
+    sent = [count for count, at_s in sent_s.items() if begin_s <= at_s < end_s]
+    delays = [answers[count] - sent_s[count] for count in sent if count in answers]
     came_s = [begin_s, *sorted(at_s for at_s in answers.values() if begin_s < at_s < end_s), end_s]
     return Viewer(len(sent), len(delays), delays, max(np.diff(came_s)))
 
 
 async def watch_all(port: int, viewers: int, seconds: float) -> Iterable[Viewer]:
     """Be several viewers, who come a little after one another."""
+    coded_film()
 
     async def late(number: int) -> Viewer:
         await asyncio.sleep(0.3 * number)
@@ -160,7 +190,7 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=10)
     arguments = parser.parse_args()
-    coded_film()
+    coded_film()  # which takes a while
     print("ready", flush=True)
     seen = asyncio.run(watch_all(arguments.port, arguments.viewers, arguments.seconds))
     for viewer in seen:

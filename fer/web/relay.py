@@ -15,11 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol, cast
 
+import aiortc.rtcrtpreceiver
 import av
 import streamlit_webrtc.webrtc
 from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
+from aiortc.jitterbuffer import JitterBuffer
 from aiortc.mediastreams import MediaStreamError
+from aiortc.rtp import RTP_HISTORY_SIZE
 
 from fer.web.memory import give_back_soon, share_arenas
 
@@ -51,6 +54,22 @@ class NewestRelay(MediaRelay):
             buffered: Ignored; no frame ever waits in line.
         """
         return super().subscribe(track, buffered=False)
+
+
+class BriefJitterBuffer(JitterBuffer):
+    """Waits for a lost packet only as long as aiortc asks for it again.
+
+    As aiortc makes it, it goes on waiting for four times as many packets, and
+    whatever comes meanwhile is seconds old when it is seen.
+
+    Args:
+        capacity: How many packets it holds, but no more than are asked for.
+        prefetch: As aiortc has it.
+        is_video: As aiortc has it.
+    """
+
+    def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
+        super().__init__(min(capacity, RTP_HISTORY_SIZE), prefetch, is_video)
 
 
 class FrameProcessor(Protocol):
@@ -117,7 +136,8 @@ _RELAY = NewestRelay()
 
 
 def take_over() -> None:
-    """Have streamlit-webrtc use the relay and the track of this module; it lets nobody choose."""
+    """Have streamlit-webrtc and aiortc use what is in this module; they let nobody choose."""
     share_arenas()
+    aiortc.rtcrtpreceiver.JitterBuffer = BriefJitterBuffer  # type: ignore[attr-defined]
     streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
     streamlit_webrtc.webrtc.get_global_relay = lambda: _RELAY  # type: ignore[attr-defined]
