@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.media_client import write_number
+from tests.browser import chromium, says_happy, start
 from tests.streamlit_server import browser_arguments, running_page
 from tests.synthetic import Face, FaceVideo
-from tests.test_streamlit_app import chromium, says_happy, start
 
 FPS = 30
 FRAMES = 240

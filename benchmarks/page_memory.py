@@ -15,8 +15,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from tests.browser import chromium, open_page, press, says_happy, start
 from tests.streamlit_server import browser_arguments, running_page, write_camera_film
-from tests.test_streamlit_app import chromium, open_page, press, says_happy, start
 
 
 def main() -> None:

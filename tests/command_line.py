@@ -3,7 +3,6 @@
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from fer import cli
+from tests.waiting import PATIENCE_S
+from tests.waiting import wait_for as wait_for
 
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 60  # a busy machine is slow; nothing waits for so long that goes well
 
 
 class Result(NamedTuple):
@@ -62,13 +62,6 @@ def end(process: "subprocess.Popen[str]") -> Result:
     """Wait for a command to end."""
     out, err = process.communicate(timeout=PATIENCE_S)
     return Result(process.returncode, out, "\n".join(_said(err)))
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    last = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < last, f"waited {PATIENCE_S} s in vain for {what}"
-        time.sleep(0.02)
 
 
 def _said(err: str) -> list[str]:

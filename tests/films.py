@@ -47,6 +47,24 @@ def write_film(
     return path
 
 
+def write_long_film(path: Path, seconds: int, fps: int) -> Path:
+    """Write a second of film again and again, which is encoded only once."""
+    once = write_film(path.with_name(f"once-{path.name}"), even_times(1, fps), sound=None)
+    with av.open(str(once)) as given, av.open(str(path), "w") as film:
+        stream = given.streams.video[0]
+        copy = film.add_stream_from_template(stream)
+        packets = [packet for packet in given.demux(stream) if packet.size]
+        for turn in range(seconds):
+            for packet in packets:
+                again = av.Packet(bytes(packet))
+                again.stream, again.time_base = copy, packet.time_base
+                again.pts = packet.pts + round(turn / packet.time_base)
+                again.dts = packet.dts + round(turn / packet.time_base)
+                again.is_keyframe = packet.is_keyframe
+                film.mux(again)
+    return path
+
+
 def _tone(start: int, end: int, rate: int) -> av.AudioFrame:
     wave = 8000 * np.sin(2 * np.pi * 440 * np.arange(start, end) / rate)
     frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[np.newaxis], "s16", "mono")

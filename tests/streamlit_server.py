@@ -5,9 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import skimage.data
+
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
@@ -40,13 +39,27 @@ if hasattr(signal, "SIGUSR1"):
 _RATE = 30
 
 
+def free_port() -> int:
+    """A TCP port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port: int) -> bool:
+    """Whether something listens on a TCP port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @dataclass(frozen=True)
 class Server:
-    """A running page: its address, process id and log."""
+    """A running page: its address, process id, log and folder for temporary files."""
 
     url: str
     pid: int
     log: Path
+    temporary: Path
 
     def threads(self) -> int:
         """Count the threads, Python's and libraries', but for the server's pools. Linux only.
@@ -56,10 +69,7 @@ class Server:
         names = self.log.with_suffix(".threads")
         names.unlink(missing_ok=True)
         os.kill(self.pid, signal.SIGUSR1)
-        deadline = time.monotonic() + 10
-        while not names.exists():
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.05)
+        wait_for(names.exists, "the server's answer")
         workers = [name for name in names.read_text().splitlines() if name.startswith(_POOLS)]
         return len(os.listdir(f"/proc/{self.pid}/task")) - len(workers)
 
@@ -69,9 +79,7 @@ def running_page(
     log: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start `streamlit_app.py` on a free port and stop it in the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = {
         "server.headless": "true",
         "server.port": port,
@@ -81,24 +89,27 @@ def running_page(
     }
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--{name}={value}" for name, value in options.items()] + ["--", *arguments]
-    start_up = log.parent / "start_up"
+    start_up, temporary = log.parent / "start_up", log.parent / "temporary"
     start_up.mkdir()
+    temporary.mkdir(exist_ok=True)
     (start_up / "sitecustomize.py").write_text(_LIST_THREADS)
-    hooks = {
+    own = {
         "FER_TEST_THREADS": str(log.with_suffix(".threads")),
         "PYTHONPATH": os.pathsep.join([str(start_up), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(temporary),
     }
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **hooks, **(environment or {})},
+            env={**os.environ, **own, **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_it_answers(f"http://127.0.0.1:{port}/_stcore/health", process, log)
-            yield Server(f"http://127.0.0.1:{port}", process.pid, log)
+            wait_for(lambda: answers(port) or process.poll() is not None, "the page")
+            assert process.poll() is None, log.read_text(errors="replace")
+            yield Server(f"http://127.0.0.1:{port}", process.pid, log, temporary)
         finally:
             process.terminate()
             try:
@@ -106,17 +117,6 @@ def running_page(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise RuntimeError(f"The page did not start:\n{log.read_text(errors='replace')}")
 
 
 def browser_arguments(camera: Path | None, *, allow_camera: bool = True) -> list[str]:

@@ -1,13 +1,9 @@
 """Who sees little, or reads by ear or by keyboard, can use every page."""
 
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.streamlit_server import Server, browser_arguments, running_page
-from tests.test_streamlit_app import chromium
+from tests.browser import chromium, open_page
+from tests.streamlit_server import Server, browser_arguments
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -28,12 +24,6 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as folder, running_page(Path(folder) / "log.txt") as running:
-        yield running
-
-
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -42,8 +32,7 @@ def test_no_page_breaks_a_rule_of_wcag_that_a_program_can_check(
 ) -> None:
     broken = []
     with chromium(*browser_arguments(None)) as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-        page.set_default_timeout(60_000)
+        page = open_page(browser, server.url, color_scheme=scheme)
         for name, fill in PAGES.items():
             page.goto(f"{server.url}/{name}")
             fill(page)

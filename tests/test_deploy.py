@@ -23,9 +23,10 @@ from fer.cli.check import check
 from fer.errors import ModelError
 from fer.web import connection
 from fer.web.sample import SAMPLE_PHOTOS
+from tests.browser import chromium, open_page, says_happy, start, upload
 from tests.requirements import require
-from tests.streamlit_server import ROOT, Server, browser_arguments, running_page, write_camera_film
-from tests.test_streamlit_app import chromium, component, press, says_happy, wait_until
+from tests.streamlit_server import ROOT, Server, answers, browser_arguments, free_port
+from tests.waiting import PATIENCE_S, wait_for
 
 DEPLOY = ROOT / "deploy"
 NAME = "fer.example.org"
@@ -34,17 +35,6 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def filled_in(name: str, answers: dict[str, str]) -> str:
@@ -90,39 +80,32 @@ def proxy(folder: Path, page: Server) -> Iterator[int]:
     with open(folder / "nginx.log", "wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: answers(port) or server.poll() is not None, 20)
+        wait_for(lambda: answers(port) or server.poll() is not None, "nginx")
         assert server.poll() is None, (folder / "nginx.log").read_text()
         yield port
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def port(page_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with proxy(tmp_path_factory.mktemp("nginx"), page_server) as port:
+def port(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with proxy(tmp_path_factory.mktemp("nginx"), server) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    film = write_camera_film(tmp_path_factory.mktemp("camera") / "astronaut.y4m")
+def browser(camera: Path) -> Iterator[Any]:
     with chromium(
-        *browser_arguments(film), f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
+        *browser_arguments(camera), f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
     ) as browser:
         yield browser
 
 
 @pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    page = browser.new_page(ignore_https_errors=True)
-    page.add_init_script(KEEP_VIOLATIONS)
+def page(browser: Any, port: int) -> Iterator[Any]:
+    address = f"https://{NAME}:{port}"
+    page = open_page(browser, address, KEEP_VIOLATIONS, ignore_https_errors=True)
     yield page
     blocked = [frame.evaluate("() => window.violations ?? []") for frame in page.frames]
     page.close()
@@ -131,20 +114,17 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 @pytest.mark.browser
-def test_behind_the_proxy_the_camera_opens_and_its_picture_comes_back(page: Any, port: int) -> None:
-    page.goto(f"https://{NAME}:{port}")
-    press(page, "START")
+def test_behind_the_proxy_the_camera_opens_and_its_picture_comes_back(page: Any) -> None:
+    start(page)
     says_happy(page)
-    # A function: a string would be what the proxy's policy forbids.
-    component(page).wait_for_function("() => document.querySelector('video').videoWidth > 0")
 
 
 @pytest.mark.browser
 def test_behind_the_proxy_a_photograph_is_read_and_the_other_pages_are_whole(
-    page: Any, port: int
+    page: Any,
 ) -> None:
-    page.goto(f"https://{NAME}:{port}/photo")
-    page.locator("input[type=file]").set_input_files(SAMPLE_PHOTOS[0])
+    page.goto(f"{page.url}photo")
+    upload(page, SAMPLE_PHOTOS[0])
     page.get_by_test_id("stImage").locator("img").first.wait_for()
     page.get_by_role("link", name="Video").click()
     page.get_by_text("10 minutes").wait_for()
@@ -153,7 +133,7 @@ def test_behind_the_proxy_a_photograph_is_read_and_the_other_pages_are_whole(
     page.wait_for_function("() => [...document.images].every((image) => image.complete)")
 
 
-def test_the_proxy_names_what_a_browser_may_do(port: int, page_server: Server) -> None:
+def test_the_proxy_names_what_a_browser_may_do(port: int) -> None:
     unchecked = ssl._create_unverified_context()
     address = f"https://127.0.0.1:{port}/_stcore/health"
     with urllib.request.urlopen(address, context=unchecked) as answer:
@@ -237,12 +217,12 @@ def test_the_turn_server_passes_on_to_the_page_alone_and_writes_no_address_down(
         command = [require("turnserver"), "-c", configuration]
         server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: answers(port) or server.poll() is not None, 20)
+        wait_for(lambda: answers(port) or server.poll() is not None, "the TURN server")
         with ThreadPoolExecutor() as thread:  # the browser's loop runs in this one
             refused = thread.submit(asyncio.run, send_through(port)).result()
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_S)
     assert "403" in refused
     assert "127.0.0.2" not in log.read_text()
 

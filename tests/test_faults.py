@@ -25,13 +25,14 @@ from PIL import Image
 
 from fer import ExpressionPipeline
 from fer.annotation import ExpressionAnnotator
-from tests.command_line import ROOT, wait_for
+from tests.browser import chromium, open_page
+from tests.command_line import ROOT
 from tests.streamlit_server import running_page
 from tests.synthetic import Face, FaceVideo
-from tests.test_streamlit_app import chromium
+from tests.waiting import PATIENCE_S, wait_for
 
 SIDE = 60_000  # pixels, that a file only claims to have
-MOST_MS, MOST_MB = 1000, 20
+MOST_MB = 20
 
 
 @pytest.mark.parametrize("first", [(640, 480), (480, 640), (64, 48)])
@@ -99,7 +100,7 @@ CLAIMS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 REFUSE = """
-import json, resource, sys, time
+import json, resource
 from fer.errors import SourceError
 from fer.media import FileSource
 from fer.pictures import read_picture
@@ -112,14 +113,13 @@ for read in (read_picture, lambda path: list(FileSource(str(path)))):
     for path in Path().glob("small.*"):  # what is loaded for each format
         read(path)
     for path in sorted(Path().glob("claims.*")):
-        before, began = peak_mb(), time.perf_counter()
+        before = peak_mb()
         try:
             read(path)
             error = "read!"
         except SourceError as refused:
             error = str(refused)
-        ms = 1000 * (time.perf_counter() - began)
-        print(json.dumps([path.suffix[1:], error, ms, peak_mb() - before]))
+        print(json.dumps([path.suffix[1:], error, peak_mb() - before]))
 """
 
 
@@ -140,8 +140,8 @@ def test_a_picture_that_claims_60000_by_60000_pixels_is_refused_before_it_is_dec
     )
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert sorted(suffix for suffix, *_ in said) == sorted([*CLAIMS] * 2)
-    for suffix, error, ms, grown_mb in said:
-        assert error != "read!" and ms < MOST_MS and grown_mb < MOST_MB, (suffix, error, ms)
+    for suffix, error, grown_mb in said:
+        assert error != "read!" and grown_mb < MOST_MB, (suffix, error)
     assert all("too large" in error for _, error, *_ in said[: len(CLAIMS)])
 
 
@@ -152,7 +152,7 @@ def test_a_page_whose_port_is_taken_says_so_and_ends(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
         command += [f"--server.port={port}", "--server.headless=true"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     said = done.stdout + done.stderr
     assert done.returncode == 1 and str(port) in said and "Traceback" not in said, said
 
@@ -161,15 +161,12 @@ def test_a_page_whose_port_is_taken_says_so_and_ends(tmp_path: Path) -> None:
 def test_a_page_that_is_ended_while_it_reads_a_film_ends_soon_and_leaves_nothing(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "tmp").mkdir()
-    environment = {"TMPDIR": str(tmp_path / "tmp")}
-    with running_page(tmp_path / "log.txt", environment=environment) as server:
+    with running_page(tmp_path / "log.txt") as server:
         with chromium() as browser:
-            page = browser.new_page()
-            page.goto(f"{server.url}/video")
+            page = open_page(browser, f"{server.url}/video")
             page.get_by_role("button", name="Use the sample").click()
             page.get_by_role("button", name="Read the film").click()
-            wait_for(lambda: [*(tmp_path / "tmp").glob("*/film-read.partial.mp4")], "the film")
+            wait_for(lambda: [*server.temporary.glob("*/film-read.partial.mp4")], "the film")
             os.kill(server.pid, signal.SIGTERM)
-            wait_for(lambda: not [*(tmp_path / "tmp").glob("*/*")], "the server to tidy up")
+            wait_for(lambda: not [*server.temporary.glob("*/*")], "the server to tidy up")
     assert "Traceback" not in server.log.read_text()

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,23 +30,15 @@ from fer import EXPRESSIONS, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.media import Frame, Source
 from flask_app import broadcasting, create_app
-from tests.requirements import missing
-from tests.streamlit_server import CHROMIUM, browser_arguments
+from tests.browser import PHONE, chromium, open_page
+from tests.streamlit_server import browser_arguments, free_port
 from tests.synthetic import Face, FaceVideo, Image, write_video
+from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(flask_app.__file__).parent.parent
-PATIENCE_S = 60  # a busy machine is slow; nothing waits for so long that goes well
 FACE = Face(center=(160, 120), sway=(0, 0), side=110)
 MOVING = FaceVideo((Face(center=(160, 120), sway=(40, 10), side=110),), seconds=3, size=(320, 240))
 HAPPY_BGR = sv.Color.from_hex(EXPRESSIONS[EXPRESSION_NAMES.index("happy")].color).as_bgr()
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
-        time.sleep(0.02)
-    return value
 
 
 class Camera:
@@ -471,9 +463,7 @@ def test_a_busy_port_is_told_and_exits_1() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_control_c_ends_the_server_while_somebody_watches(film: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = flask(port, FER_SOURCE=str(film))
     assert any("Running on" in line for line in process.stdout)
     with opened(f"http://127.0.0.1:{port}/stream.mjpg") as response:
@@ -496,34 +486,20 @@ def test_the_page_loads_no_tensorflow_and_no_other_front_end() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not CHROMIUM.exists():
-        missing(f"There is no {CHROMIUM}.")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        arguments = browser_arguments(None, allow_camera=False)
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(*browser_arguments(None, allow_camera=False)) as browser:
+        yield browser
 
 
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[[str], Any]]:
-    """Opens the page; what the browser complains of fails the test."""
+@contextmanager
+def visit(browser: Any, url: str, **options: Any) -> Iterator[Any]:
+    """The page, open while its server runs; what the browser complains of fails the test."""
     complaints: list[str] = []
-    open_pages = []
-
-    def go(url: str, width: int = 1280, height: int = 800) -> Any:
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(1000 * PATIENCE_S)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: line.type == "error" and complaints.append(line.text))
-        page.goto(url)
-        open_pages.append(page)
-        return page
-
-    yield go
-    for page in open_pages:
-        page.close()
+    page = open_page(browser, "about:blank", **options)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and complaints.append(line.text))
+    page.goto(url)
+    yield page
+    page.close()
     assert complaints == []
 
 
@@ -537,11 +513,8 @@ PIXELS = """() => {
 
 
 @pytest.mark.browser
-def test_the_picture_moves_and_the_name_and_the_bars_are_there(
-    film: Path, visit: Callable[..., Any]
-) -> None:
-    with serving(str(film)) as url:
-        page = visit(url)
+def test_the_picture_moves_and_the_name_and_the_bars_are_there(film: Path, browser: Any) -> None:
+    with serving(str(film)) as url, visit(browser, url) as page:
         page.locator("#names", has_text=re.compile("^happy$")).wait_for()
         page.locator("tr.top th", has_text="happy").wait_for()
         first = wait_for(lambda: page.evaluate(PIXELS), "a picture")
@@ -555,10 +528,9 @@ def test_the_picture_moves_and_the_name_and_the_bars_are_there(
 
 @pytest.mark.browser
 def test_a_phone_shows_the_bars_below_the_picture_and_nothing_overflows(
-    film: Path, visit: Callable[..., Any]
+    film: Path, browser: Any
 ) -> None:
-    with serving(str(film)) as url:
-        page = visit(url, 390, 844)
+    with serving(str(film)) as url, visit(browser, url, viewport=PHONE) as page:
         page.locator("#names", has_text="happy").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         picture, bars = (
@@ -569,11 +541,8 @@ def test_a_phone_shows_the_bars_below_the_picture_and_nothing_overflows(
 
 
 @pytest.mark.browser
-def test_a_lost_camera_is_said_on_the_page_until_it_is_back(
-    camera: Camera, visit: Callable[..., Any]
-) -> None:
-    with serving(camera) as url:
-        page = visit(url)
+def test_a_lost_camera_is_said_on_the_page_until_it_is_back(camera: Camera, browser: Any) -> None:
+    with serving(camera) as url, visit(browser, url) as page:
         page.locator("#names", has_text="happy").wait_for()
         camera.plugged.clear()
         page.locator("#names", has_text="the source is lost").wait_for()
@@ -582,13 +551,12 @@ def test_a_lost_camera_is_said_on_the_page_until_it_is_back(
 
 
 @pytest.mark.browser
-def test_a_hidden_page_lets_go_of_the_camera(camera: Camera, visit: Callable[..., Any]) -> None:
+def test_a_hidden_page_lets_go_of_the_camera(camera: Camera, browser: Any) -> None:
     turn = """(hidden) => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
       document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    with serving(camera) as url:
-        page = visit(url)
+    with serving(camera) as url, visit(browser, url) as page:
         page.locator("#names", has_text="happy").wait_for()
         page.evaluate(turn, True)
         wait_for(lambda: camera.closed == 1, "the camera to be released")
@@ -596,14 +564,20 @@ def test_a_hidden_page_lets_go_of_the_camera(camera: Camera, visit: Callable[...
         wait_for(lambda: camera.opened == 2, "the camera to be opened again")
 
 
+# What is said for less than a second may be missed by whoever looks now and then.
+KEEP_SAID = """() => {
+  const names = document.getElementById("names");
+  window.said = [];
+  new MutationObserver(() => said.push(names.textContent)).observe(names, { childList: true });
+}"""
+
+
 @pytest.mark.browser
-def test_a_film_that_has_ended_is_played_again_on_a_click(
-    short_film: Path, visit: Callable[..., Any]
-) -> None:
-    with serving(str(short_film), loop=False) as url:
-        page = visit(url)
+def test_a_film_that_has_ended_is_played_again_on_a_click(short_film: Path, browser: Any) -> None:
+    with serving(str(short_film), loop=False) as url, visit(browser, url) as page:
         for _ in range(2):
             page.locator("#names", has_text="The film has ended.").wait_for()
             assert page.evaluate(PIXELS), "the last picture stays"
+            page.evaluate(KEEP_SAID)
             page.get_by_role("button", name="Play again").click()
-            page.locator("#names", has_text="happy").wait_for()
+            page.wait_for_function("() => said.includes('happy')")

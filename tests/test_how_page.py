@@ -25,8 +25,8 @@ from fer.web.figures import draw_map, picture_html, strongest
 from fer.web.sample import SAMPLE_PHOTOS, SAMPLE_VIDEO
 from fer.web.stages import NetworkStages
 from fer.web.visit import LastFace, Visit
-from tests.requirements import missing
-from tests.streamlit_server import CHROMIUM, ROOT, browser_arguments, running_page
+from tests.browser import PHONE, chromium, open_page, settle
+from tests.streamlit_server import ROOT, Server, browser_arguments
 
 TITLES = [
     "1. Found",
@@ -81,7 +81,7 @@ def visit() -> Iterator[Visit]:
     visit.end()
 
 
-def open_page(visit: Visit, model: Path | None = None, view: FaceView = FaceView.BESIDE) -> AppTest:
+def show_page(visit: Visit, model: Path | None = None, view: FaceView = FaceView.BESIDE) -> AppTest:
     script = f"from fer.web import how\nhow.show({str(model) if model else None!r})"
     page = AppTest.from_string(script, default_timeout=60)
     page.session_state["visit"] = visit
@@ -105,20 +105,12 @@ def bare_model(tmp_path: Path) -> Path:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_every_step_is_shown_with_its_pictures_on_a_desk_and_on_a_phone(tmp_path: Path) -> None:
-    if not CHROMIUM.exists():
-        missing(f"There is no {CHROMIUM}.")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with (
-        running_page(tmp_path / "log.txt") as server,
-        sync_api.sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=browser_arguments(None))
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(60_000)
-        page.goto(f"{server.url}/how")
+def test_every_step_is_shown_with_its_pictures_on_a_desk_and_on_a_phone(server: Server) -> None:
+    with chromium(*browser_arguments(None)) as browser:
+        page = open_page(browser, f"{server.url}/how")
         page.get_by_role("heading", name=PARTS[-1]).wait_for()
         page.wait_for_function(PICTURES_LOADED)
+        settle(page)
         headings = page.evaluate(HEADINGS)
         assert [name for tag, name in headings if tag == "H2"] == PARTS
         assert [name for tag, name in headings if tag == "H3"] == TITLES
@@ -129,18 +121,18 @@ def test_every_step_is_shown_with_its_pictures_on_a_desk_and_on_a_phone(tmp_path
         page.get_by_text("Grace Hopper", exact=True).click()
         page.get_by_alt_text("with what the program says: neutral").wait_for()
 
-        page.set_viewport_size({"width": 390, "height": 844})
+        page.set_viewport_size(PHONE)
         page.wait_for_function(PICTURES_LOADED)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         assert page.evaluate(CUT_OFF) == []
         assert page.locator("[data-testid=stException]").count() == 0
-        browser.close()
 
 
 @pytest.mark.parametrize("view", [FaceView.BLUR, FaceView.INSTEAD])
 def test_who_hides_faces_is_not_shown_their_own(view: FaceView, visit: Visit) -> None:
     visit.last_face = sample_face(SAMPLE_PHOTOS[1])
-    page = open_page(visit, view=view)
+    page = show_page(visit, view=view)
     assert page.radio[0].options == ["Eileen Collins", "Grace Hopper"]
     assert how.HIDDEN in text(page)
 
@@ -148,7 +140,7 @@ def test_who_hides_faces_is_not_shown_their_own(view: FaceView, visit: Visit) ->
 def test_without_a_face_of_ones_own_the_sample_is_shown_and_how_to_change_that(
     visit: Visit,
 ) -> None:
-    page = open_page(visit)
+    page = show_page(visit)
     assert page.radio[0].options == ["Eileen Collins", "Grace Hopper"]
     assert how.NO_OWN in text(page)
     assert "The program says: **happy" in text(page)
@@ -158,7 +150,7 @@ def test_without_a_face_of_ones_own_the_sample_is_shown_and_how_to_change_that(
 
 def test_the_visitors_own_last_face_comes_first_and_the_sample_by_choice(visit: Visit) -> None:
     visit.last_face = sample_face(SAMPLE_PHOTOS[1])
-    page = open_page(visit)
+    page = show_page(visit)
     assert page.radio[0].options == [how.OWN, "Eileen Collins", "Grace Hopper"]
     assert "The program says: **neutral" in text(page)
     page.radio[0].set_value("Eileen Collins").run()
@@ -172,7 +164,7 @@ def test_a_last_face_that_is_not_found_again_makes_way_for_the_sample(
     """Because the box lies elsewhere, or because the picture holds no face at all."""
     frame = read_picture(SAMPLE_PHOTOS[0]) if box[0] == 0 else np.full((480, 640, 3), 90, np.uint8)
     visit.last_face = LastFace(frame, np.array(box, np.float32))
-    page = open_page(visit)
+    page = show_page(visit)
     assert how.LOST in text(page)
     assert "The program says: **happy" in text(page)
 
@@ -184,13 +176,13 @@ def test_of_several_faces_the_visitors_own_is_followed(visit: Visit) -> None:
     assert len(result) == 2
     for box, said in zip(result.xyxy, describe(result), strict=True):
         visit.last_face = LastFace(frame, box + 4)
-        assert f"The program says: **{said}**" in text(open_page(visit))
+        assert f"The program says: **{said}**" in text(show_page(visit))
 
 
 def test_a_model_without_stages_and_figures_still_has_its_page(
     bare_model: Path, visit: Visit
 ) -> None:
-    page = open_page(visit, bare_model)
+    page = show_page(visit, bare_model)
     assert "python -m fer export writes it" in text(page)
     assert quality.NO_FIGURES in text(page)
     assert [one.value.split(". ")[1] for one in page.subheader] == [
@@ -202,7 +194,7 @@ def test_a_damaged_file_of_stages_is_told_and_the_rest_is_shown(
     bare_model: Path, visit: Visit
 ) -> None:
     (bare_model / "stages.tflite").write_bytes(b"no model")
-    page = open_page(visit, bare_model)
+    page = show_page(visit, bare_model)
     assert "SHA-256 differs" in text(page)
     assert len(page.subheader) == len(TITLES) - 1
 
@@ -210,12 +202,12 @@ def test_a_damaged_file_of_stages_is_told_and_the_rest_is_shown(
 def test_a_card_with_few_figures_is_told_as_far_as_it_goes(bare_model: Path, visit: Visit) -> None:
     card = load_card(bare_model)
     replace(card, figures={"public": {"accuracy": 0.503}}).save(bare_model)
-    assert [one.value for one in open_page(visit, bare_model).metric] == ["50.3 %"]
+    assert [one.value for one in show_page(visit, bare_model).metric] == ["50.3 %"]
 
 
 def test_the_figures_are_those_of_the_card(visit: Visit) -> None:
     figures = load_card(resolve_model().parent).figures
-    public, page = figures["public"], open_page(visit)
+    public, page = figures["public"], show_page(visit)
     error = figures["calibration"]["after"]["expected_calibration_error"]
     assert [one.value for one in page.metric] == [
         f"{share:.1%}".replace("%", " %")

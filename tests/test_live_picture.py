@@ -1,16 +1,15 @@
 """What the live page makes of difficult pictures, in a real Chromium."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import pytest
 
 from fer.rows import read_rows
-from tests.streamlit_server import Server, browser_arguments, running_page
+from tests.browser import chromium, fetch, open_page, press, start
+from tests.streamlit_server import Server, browser_arguments
 from tests.synthetic import Face, FaceVideo
-from tests.test_streamlit_app import chromium, open_page, press, save, start
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,12 +19,6 @@ CROSSING = (
     Face("astronaut", sway=(200, 0), side=110, period_s=PERIOD_S),
     Face("hopper", sway=(-200, 0), side=130, period_s=PERIOD_S),
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
-        yield page
 
 
 def write_camera(path: Path, video: FaceVideo) -> Path:
@@ -42,11 +35,12 @@ def test_two_who_cross_keep_their_ids_and_labels(server: Server, tmp_path: Path)
     camera = write_camera(tmp_path / "two.y4m", FaceVideo(CROSSING, seconds=PERIOD_S, fps=30))
     with chromium(*browser_arguments(camera)) as browser:
         page = open_page(browser, server.url)
-        start(page)
+        holder = start(page)
         page.get_by_text("Face 2").first.wait_for()
-        page.wait_for_timeout(3000 * PERIOD_S)  # six crossings
+        crossed_twice = f"() => document.querySelector('video').currentTime > {2 * PERIOD_S}"
+        holder.wait_for_function(crossed_twice)
         press(page, "STOP")
-        rows = list(read_rows(save(page, "Download the rows", tmp_path / "rows.csv")))
+        rows = list(read_rows(fetch(page, "expressions.csv", tmp_path)))
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         if row["face"] not in ("", "-1") and row["state"] == "ok":

@@ -1,11 +1,9 @@
 """The photo page: in a real Chromium with real files, and its parts without one."""
 
-import csv
 import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,14 @@ from fer import EXPRESSIONS
 from fer.annotation import FaceView
 from fer.card import load_card, sha256
 from fer.classification import resolve_model
-from fer.rows import COLUMNS
+from fer.rows import COLUMNS, read_rows
 from fer.web import look, photo
 from fer.web.photo import MAX_PHOTOS, NO_FACE
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import plain
-from tests.streamlit_server import Server, browser_arguments, running_page, write_camera_film
+from tests.browser import PHONE, chromium, fetch, open_page, upload
+from tests.streamlit_server import Server, browser_arguments
 from tests.synthetic import FACE_BOXES, portrait
-from tests.test_streamlit_app import PATIENCE_MS, chromium
 
 UGLY = "**bold** [x](http:x) $y$ :red[z] <b>é.jpg"
 
@@ -79,39 +77,21 @@ def files(**contents: bytes) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
-        yield page
-
-
-def open_photos(browser: Any, server: Server, **options: Any) -> Any:
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{server.url}/photo")
-    return page
-
-
-def fetch(page: Any, name: str) -> bytes:
-    """Download the file of a name, and give its content."""
-    with page.expect_download() as download:
-        page.locator(f".st-key-{name.replace('.', '-')} button").click()
-    assert download.value.suggested_filename == name
-    return Path(download.value.path()).read_bytes()
-
-
-def decode(content: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+def decode(path: Path) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(server: Server) -> None:
+def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(
+    server: Server, tmp_path: Path
+) -> None:
     both = np.hstack([portrait("astronaut"), cv2.resize(portrait("hopper"), (512, 512))])
     with chromium(*browser_arguments(None)) as browser:
-        page = open_photos(browser, server)
-        page.locator("input[type=file]").set_input_files(
-            files(**{UGLY: jpeg(portrait("astronaut")), "two.png": jpeg(both), "a.jpg": b"hello"})
+        page = open_page(browser, f"{server.url}/photo")
+        upload(
+            page,
+            files(**{UGLY: jpeg(portrait("astronaut")), "two.png": jpeg(both), "a.jpg": b"hello"}),
         )
         page.get_by_role("heading", name=UGLY, exact=True).wait_for()
         page.get_by_text("a.jpg is no picture").wait_for()
@@ -121,13 +101,13 @@ def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(serve
         assert captions.nth(1).inner_text().startswith("Face 1 from the left: happy")
         assert captions.nth(2).inner_text().startswith("Face 2 from the left: ")
 
-        annotated = decode(fetch(page, "photo-1.jpg"))
+        annotated = decode(fetch(page, "photo-1.jpg", tmp_path))
         assert annotated.shape == portrait("astronaut").shape
         happy = EXPRESSIONS[3].color
         color = [int(happy[at : at + 2], 16) for at in (5, 3, 1)]
         assert (np.abs(annotated.astype(int) - color).max(axis=2) < 24).sum() > 500
 
-        rows = list(csv.DictReader(io.StringIO(fetch(page, "faces.csv").decode())))
+        rows = list(read_rows(fetch(page, "faces.csv", tmp_path)))
         assert list(rows[0]) == list(COLUMNS)
         assert [row["source"] for row in rows] == [UGLY, "two.png", "two.png"]
         assert float(rows[1]["x1"]) < float(rows[2]["x1"])
@@ -139,32 +119,31 @@ def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(serve
             "([image, before]) => image.getAttribute('src') !== before",
             arg=[shown.element_handle(), before],
         )
-        with zipfile.ZipFile(io.BytesIO(fetch(page, "photos.zip"))) as archive:
+        with zipfile.ZipFile(fetch(page, "photos.zip", tmp_path)) as archive:
             assert archive.namelist() == ["photo-1.jpg", "photo-2.jpg"]
-            blurred = decode(archive.read("photo-1.jpg"))
+            blurred = decode(Path(archive.extract("photo-1.jpg", tmp_path / "archive")))
         assert smoothness(blurred, "astronaut") > 2 * smoothness(annotated, "astronaut")
 
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.set_viewport_size(PHONE)
+        page.wait_for_function("document.documentElement.scrollWidth === innerWidth")
         page.get_by_role("link", name="Video").click()
         page.get_by_text("10 minutes").wait_for()
         page.get_by_role("link", name="Photo").click()
         page.get_by_role("heading", name="two.png").wait_for()  # still there
         page.get_by_role("button", name="Clear").click()
         page.get_by_role("heading", name="two.png").wait_for(state="hidden")
-        assert page.get_by_test_id("stImage").count() == 0
+        page.get_by_test_id("stImage").first.wait_for(state="detached")
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_photo_is_taken_with_the_camera(server: Server, tmp_path: Path) -> None:
-    film = write_camera_film(tmp_path / "astronaut.y4m")
-    with chromium(*browser_arguments(film)) as browser:
-        page = open_photos(browser, server)
+def test_a_photo_is_taken_with_the_camera(server: Server, camera: Path, tmp_path: Path) -> None:
+    with chromium(*browser_arguments(camera)) as browser:
+        page = open_page(browser, f"{server.url}/photo")
         page.get_by_text("Camera", exact=True).click()
         page.get_by_role("button", name="Take Photo").click()
         page.locator(".fer-face caption", has_text="happy").wait_for()
-        assert min(decode(fetch(page, "photo-1.jpg")).shape[:2]) >= 480
+        assert min(decode(fetch(page, "photo-1.jpg", tmp_path)).shape[:2]) >= 480
 
 
 # Without a browser

@@ -9,8 +9,7 @@ import pytest
 from fer import ExpressionPipeline, SourceError, playback
 from fer.media import Source
 from fer.playback import FrameRate, Pace, Player
-
-PATIENCE_S = 60
+from tests.waiting import PATIENCE_S, wait_for
 
 
 class FakeCamera(Source):
@@ -62,17 +61,10 @@ def camera(monkeypatch):
     return opened
 
 
-def wait_for(condition):
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_only_the_newest_frame_is_kept_and_the_camera_is_released(camera):
     player = Player("0", None, None, None)
     player.start()
-    wait_for(lambda: camera and camera[0].given > 50)
+    wait_for(lambda: camera and camera[0].given > 50, "frames")
     assert player.newest.scene.shape == (48, 64, 3) and player.newest.rate > 0
     player.stop()
     player.join(PATIENCE_S)
@@ -94,7 +86,7 @@ def test_a_camera_that_vanishes_says_so_and_may_be_started_again(camera):
     assert player.ending == "The camera is gone." and camera[0].closed
     again = Player("0", None, None, player)
     again.start()
-    wait_for(lambda: again.newest)
+    wait_for(lambda: again.newest, "a frame")
     again.stop()
     again.join(PATIENCE_S)
     assert camera[1].closed
@@ -103,11 +95,11 @@ def test_a_camera_that_vanishes_says_so_and_may_be_started_again(camera):
 def test_the_next_player_waits_until_the_camera_is_free(camera):
     first = Player("0", None, None, None)
     first.start()
-    wait_for(lambda: camera and first.newest)
+    wait_for(lambda: camera and first.newest, "a frame")
     first.stop()
     second = Player("0", None, None, first)
     second.start()
-    wait_for(lambda: second.newest)
+    wait_for(lambda: second.newest, "a frame")
     second.stop()
     second.join(PATIENCE_S)
     assert len(camera) == 2 and FakeCamera.opened == 0
@@ -118,7 +110,7 @@ def test_a_player_that_is_stopped_does_not_wait_for_the_next_frame(camera, monke
     monkeypatch.setattr(playback.Pace, "due", lambda *_: time.monotonic() + 3600)
     player = Player("0", None, None, None)
     player.start()
-    wait_for(lambda: camera and camera[0].given)
+    wait_for(lambda: camera and camera[0].given, "a frame")
     player.stop()
     player.join(PATIENCE_S)
     assert not player.is_alive() and camera[0].given == 1

@@ -31,7 +31,7 @@ from fer.web.settings import View, chosen_camera
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
 from tests.streamlit_server import FACE, portrait
-from tests.test_streamlit_app import wait_until
+from tests.waiting import wait_for
 
 LEFT, TOP = 60, 100
 X1, Y1, X2, Y2 = np.add(FACE, (LEFT, TOP, LEFT, TOP))
@@ -186,7 +186,7 @@ def test_a_camera_that_is_turned_round_or_vanishes_for_a_while_is_followed(
             await track.recv()
 
     asyncio.run(turn_and_unplug())
-    wait_until(lambda: running_streams() == others, 10)
+    wait_for(lambda: running_streams() == others, "the stream's end")
 
 
 def test_a_stream_that_breaks_down_ends_alone(

@@ -1,28 +1,22 @@
 """What a stranger can make the page do: nothing but what it offers."""
 
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.streamlit_server import Server, browser_arguments, running_page
-from tests.test_streamlit_app import chromium
+from tests.browser import chromium, open_page
+from tests.streamlit_server import Server, browser_arguments
+from tests.waiting import PATIENCE_S
 
 STRANGER = "https://stranger.example"
 ASKED = {"model": "/etc/passwd", "source": "http://stranger.example/", "page": "../../etc/passwd"}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
-        yield page
-
-
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
     """The status and text of an answer; unlike a browser this tidies no path up."""
-    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(server.url).netloc, timeout=PATIENCE_S)
     try:
         connection.request(method, path, b"x" if method == "PUT" else None, headers)
         answer = connection.getresponse()
@@ -74,7 +68,7 @@ def test_a_page_takes_no_path_and_no_address_from_a_visitor(server: Server) -> N
         "how": "Whom the data shows",
     }
     with chromium(*browser_arguments(None)) as browser:
-        page = browser.new_page()
+        page = open_page(browser, server.url)
         for path, last in whole.items():
             page.goto(f"{server.url}/{path}?{urlencode(ASKED)}")
             page.get_by_text(last).first.wait_for()

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import chromium, says_happy, start
 from tests.streamlit_server import browser_arguments, running_page, write_camera_film
-from tests.test_streamlit_app import chromium, says_happy, start, wait_until
+from tests.waiting import wait_for
 
 USER, PASSWORD = "visitor", "a-secret-of-the-test"
 # Keeps the page's connection where it can be asked by which way it goes.
@@ -52,7 +53,7 @@ def turn_server(folder: Path) -> Iterator[tuple[str, Path]]:
     with open(log, "wb") as output:
         server = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: answers(port), 20)
+        wait_for(lambda: answers(port), "the TURN server")
         yield f"turn:127.0.0.1:{port}", log
     finally:
         server.terminate()

@@ -1,7 +1,6 @@
 """The video page: in a real Chromium with real films, and its parts without one."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ from fer.web.sample import SAMPLE_VIDEO
 from fer.web.uploads import plain
 from fer.web.video import check_film
 from fer.web.work import FilmWork
-from tests.films import even_times, heard, write_film
-from tests.streamlit_server import Server, browser_arguments, running_page
-from tests.test_streamlit_app import PATIENCE_MS, chromium
+from tests.browser import PHONE, chromium, fetch, open_page, upload
+from tests.films import even_times, heard, write_film, write_long_film
+from tests.streamlit_server import Server, browser_arguments
+from tests.waiting import wait_for
 
 FPS = 10
-NEVER_ENDING_S = 400
+LONG_S, LONG_FPS = 590, 30  # takes far longer to read than a test
 MOMENT = "document.querySelector('video').currentTime"
 
 
@@ -35,40 +35,17 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film of six seconds with a face and a tone, and one that takes long to read."""
     folder = tmp_path_factory.mktemp("films")
     write_film(folder / "short.mp4", even_times(6, FPS))
-    write_film(folder / "long.mp4", even_times(NEVER_ENDING_S, FPS), sound=None)
+    write_long_film(folder / "long.mp4", LONG_S, LONG_FPS)
     return folder
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_page(tmp_path_factory.mktemp("page") / "log.txt") as page:
-        yield page
-
-
-def open_videos(browser: Any, server: Server) -> Any:
-    """The page in a browser of its own."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{server.url}/video")
-    return page
-
-
 def send(page: Any, path: Path) -> None:
-    page.locator("input[type=file]").set_input_files(path)
+    upload(page, path)
     page.get_by_role("heading", name=path.name).wait_for()
 
 
 def press(page: Any, name: str) -> None:
     page.get_by_role("button", name=name).click()
-
-
-def fetch(page: Any, name: str, folder: Path) -> Path:
-    """Download the file of a name."""
-    with page.expect_download() as download:
-        page.locator(f".st-key-{name.replace('.', '-')} button").click()
-    assert download.value.suggested_filename == name
-    download.value.save_as(folder / name)
-    return folder / name
 
 
 def decode(path: Path) -> list[np.ndarray]:
@@ -88,10 +65,8 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
     server: Server, films: Path, tmp_path: Path
 ) -> None:
     with chromium(*browser_arguments(None)) as browser:
-        page = open_videos(browser, server)
-        page.locator("input[type=file]").set_input_files(
-            {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"hello"}
-        )
+        page = open_page(browser, f"{server.url}/video")
+        upload(page, {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"hello"})
         page.get_by_text("a.mp4 cannot be read as a video").wait_for()
         send(page, films / "short.mp4")
         page.get_by_text("6 s", exact=True).wait_for()
@@ -119,8 +94,8 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
         assert list(rows[0]) == list(COLUMNS) and len(rows) == 6 * FPS
         assert {row["source"] for row in rows} == {"short.mp4"}
 
-        page.set_viewport_size({"width": 390, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.set_viewport_size(PHONE)
+        page.wait_for_function("document.documentElement.scrollWidth === innerWidth")
         press(page, "Another film")
         page.locator("input[type=file]").wait_for(state="attached")
 
@@ -131,11 +106,11 @@ def test_work_goes_on_while_other_pages_are_seen_others_wait_and_cancel_keeps_wh
     server: Server, films: Path, tmp_path: Path
 ) -> None:
     with chromium(*browser_arguments(None)) as browser:
-        page = open_videos(browser, server)
+        page = open_page(browser, f"{server.url}/video")
         send(page, films / "long.mp4")
         press(page, "Read the film")
         page.get_by_text("left").wait_for()
-        other = open_videos(browser, server)
+        other = open_page(browser, f"{server.url}/video")
         send(other, films / "short.mp4")
         press(other, "Read the film")
         other.get_by_text("Waiting: 1 film").wait_for()
@@ -144,10 +119,10 @@ def test_work_goes_on_while_other_pages_are_seen_others_wait_and_cancel_keeps_wh
         page.get_by_text("Sample", exact=True).wait_for()
         page.get_by_role("link", name="Video").click()
         press(page, "Cancel")
-        page.get_by_text("Cancelled: ").wait_for(timeout=10_000)
+        page.get_by_text("Cancelled: ").wait_for()
         frames = decode(fetch(page, "film.mp4", tmp_path))
         rows = list(read_rows(fetch(page, "film.csv", tmp_path)))
-        assert 0 < len(rows) == len(frames) < NEVER_ENDING_S * FPS
+        assert 0 < len(rows) == len(frames) < LONG_S * LONG_FPS
         other.locator("video").wait_for()  # whose turn it is now
 
 
@@ -168,26 +143,19 @@ def work() -> Iterator[Callable[..., FilmWork]]:
         film.cancel()
 
 
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_films_take_turns_and_one_that_waits_can_be_cancelled(
     work: Callable[..., FilmWork], films: Path, tmp_path: Path
 ) -> None:
-    first = work(tmp_path, films / "long.mp4", NEVER_ENDING_S, "first")
+    first = work(tmp_path, films / "long.mp4", LONG_S, "first")
     second = work(tmp_path, films / "short.mp4", 6, "second")
     third = work(tmp_path, films / "short.mp4", 6, "third")
-    until(lambda: first.left_s is not None)
+    wait_for(lambda: first.left_s is not None, "a forecast")
     assert (first.waits_for, second.waits_for, third.waits_for) == (0, 1, 2)
     second.cancel()
     assert second.done and second.summary.frames == 0 and third.waits_for == 1
     first.cancel()
     assert first.done and 0 < first.share < 1 and not first.fault
-    until(lambda: third.done)
+    wait_for(lambda: third.done, "the third film")
     assert third.share > 0.9 and third.summary.frames == 6 * FPS
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "first.csv", "first.mp4", "third.csv", "third.mp4",
@@ -201,7 +169,7 @@ def test_a_film_that_breaks_off_says_so_and_keeps_what_was_read(
     whole = write_film(tmp_path / "a.mkv", even_times(4, FPS), sound=None).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 7 // 10])
     cut = work(tmp_path, tmp_path / "cut.mkv", 4, "copy")
-    until(lambda: cut.done)
+    wait_for(lambda: cut.done, "the film")
     assert "only in part" in cut.fault and cut.summary.frames > FPS
     assert (tmp_path / "copy.mp4").exists()
 
@@ -290,7 +258,7 @@ def by_label(page: AppTest, label: str) -> Any:
 
 def read(page: AppTest) -> AppTest:
     by_label(page, "Read the film").click().run()
-    until(lambda: page.session_state["film_work"].done)
+    wait_for(lambda: page.session_state["film_work"].done, "the film")
     page.run()
     assert not page.exception
     return page

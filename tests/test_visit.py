@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from fer.web.visit import _Caretaker
+from tests.browser import chromium, open_page
 from tests.streamlit_server import Server, browser_arguments, running_page
-from tests.test_streamlit_app import PATIENCE_MS, chromium
+from tests.waiting import wait_for
 
-TTL_S = 8
-"""For how long the server keeps a session whose browser has left; 120 by default."""
+TTL_S = 3
 
 KEEP_SOCKETS = """
 window.sockets = [];
@@ -38,22 +38,16 @@ def temporary(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def server_in(temporary: Path, log: Path) -> Iterator[Server]:
+def server_in(temporary: Path, log: Path, ttl_s: int = 120) -> Iterator[Server]:
+    """A server that keeps a session whose browser has left for so many seconds."""
     log.parent.mkdir()
-    seconds = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": str(TTL_S)}
+    seconds = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": str(ttl_s)}
     with running_page(log, environment={"TMPDIR": str(temporary), **seconds}) as server:
         yield server
 
 
 def visits(temporary: Path) -> list[Path]:
     return sorted(temporary.glob("fer-visit-*"))
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-        time.sleep(0.1)
 
 
 def kept_in_memory(server: Server) -> int:
@@ -65,11 +59,9 @@ def kept_in_memory(server: Server) -> int:
     return sum(int(re.split(r"\s+", line)[1]) for line in lines)
 
 
-def read_sample(browser: Any, server: Server) -> Any:
+def read_sample(browser: Any, server: Server, script: str = "") -> Any:
     """A tab in which the sample's photographs were read."""
-    page = browser.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.goto(f"{server.url}/photo")
+    page = open_page(browser, f"{server.url}/photo", script)
     page.get_by_text("Sample", exact=True).click()
     page.get_by_role("button", name="Read two portraits").click()
     page.get_by_role("img", name="hopper").wait_for()
@@ -80,7 +72,7 @@ def test_a_visit_outlives_a_short_absence_and_leaves_nothing_behind(
     temporary: Path, tmp_path: Path
 ) -> None:
     with (
-        server_in(temporary, tmp_path / "a" / "log.txt") as server,
+        server_in(temporary, tmp_path / "a" / "log.txt", TTL_S) as server,
         chromium(*browser_arguments(None)) as browser,
     ):
         page = read_sample(browser, server)
@@ -90,15 +82,15 @@ def test_a_visit_outlives_a_short_absence_and_leaves_nothing_behind(
 
         page.reload()  # begins another visit; the first ends like any other
         page.get_by_text("Sample", exact=True).wait_for()
-        wait_for(lambda: len(visits(temporary)) == 2, "second visit")
-        wait_for(lambda: visit not in visits(temporary), "end of the first visit")
+        wait_for(lambda: {*visits(temporary)} - {visit}, "the second visit")
+        wait_for(lambda: visit not in visits(temporary), "the end of the first visit")
 
         [second] = visits(temporary)
-        time.sleep(TTL_S)  # a visitor who does nothing is still there
+        time.sleep(2 * TTL_S)  # a visitor who does nothing is still there
         assert visits(temporary) == [second]
         page.close()
-        wait_for(lambda: not visits(temporary), "end of the visit", 2 * TTL_S)
-        wait_for(lambda: kept_in_memory(server) == 0, "end of the session")
+        wait_for(lambda: not visits(temporary), "the end of the visit")
+        wait_for(lambda: kept_in_memory(server) == 0, "the end of the session")
 
 
 def test_a_lost_connection_that_comes_back_finds_the_visit_as_it_was(
@@ -108,14 +100,14 @@ def test_a_lost_connection_that_comes_back_finds_the_visit_as_it_was(
         server_in(temporary, tmp_path / "a" / "log.txt") as server,
         chromium(*browser_arguments(None)) as browser,
     ):
-        context = browser.new_context()
-        context.add_init_script(KEEP_SOCKETS)
-        page = read_sample(context, server)
+        page = read_sample(browser, server, KEEP_SOCKETS)
         [visit] = visits(temporary)
         with page.expect_websocket():
             page.evaluate("sockets.at(-1).close()")
         page.get_by_text("Blurred", exact=True).click()
-        wait_for(lambda: any("blur" in path.name for path in visit.iterdir()), "blurred picture")
+        wait_for(
+            lambda: any("blur" in path.name for path in visit.iterdir()), "the blurred picture"
+        )
         assert visits(temporary) == [visit]
 
 

@@ -3,30 +3,17 @@
 import ctypes
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tests.requirements import missing, require
-
-PATIENCE_S = 60  # a busy machine is slow; nothing waits for so long that goes well
-
-T = TypeVar("T")
-
-
-def wait_for(condition: Callable[[], T], what: str) -> T:
-    """The condition's value, once it is a true one."""
-    end = time.monotonic() + PATIENCE_S
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s in vain for {what}"
-        time.sleep(0.05)
-    return value
+from tests.waiting import PATIENCE_S
 
 
 @contextmanager

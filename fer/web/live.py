@@ -102,6 +102,8 @@ def show(model: str | Path | None = None) -> None:
             _make_room(stream)
         elif not stream.turned_away:
             _invite(stream)
+        if not running and stream.processor and stream.processor.latest:
+            stream.end()  # before what was recorded is offered
         # Drawn anew by themselves: streamlit-webrtc may take runs of the whole
         # script that follow close on one another for a page that was left.
         st.fragment(_controls, run_every=CONTROLS_S if running else None)(model, stream, running)
@@ -214,7 +216,6 @@ def _panel(stream: LiveStream, context: Stream | None) -> None:
         link("Photo")
         link("Video")
     elif not context and processor and processor.latest:
-        stream.end()
         show_summary(processor.history)
     elif not context:
         st.html(empty_html("Each face's probabilities appear here."))
