@@ -62,6 +62,7 @@ def write_long_film(path: Path, seconds: int, fps: int) -> Path:
                 again.dts = packet.dts + round(turn / packet.time_base)
                 again.is_keyframe = packet.is_keyframe
                 film.mux(again)
+    once.unlink()
     return path
 
 

@@ -11,7 +11,7 @@ from fer.rows import read_rows
 from tests import command_line
 from tests.command_line import end, start, wait_for
 from tests.disks import small_files
-from tests.films import even_times, write_film
+from tests.films import even_times, write_film, write_long_film
 from tests.synthetic import portrait
 
 fer = command_line.fer
@@ -107,7 +107,7 @@ def test_a_truncated_video_is_a_failure_and_leaves_no_rows(fer, folder, tmp_path
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_broken_off_loses_only_the_files_in_work(folder, tmp_path, number):
-    write_film(folder / "z.mp4", even_times(240, FPS))
+    write_long_film(folder / "z.mp4", seconds=590, fps=30)
     rows, parts = tmp_path / "rows.parquet", tmp_path / "rows.parquet.parts"
     process = start("score", folder, "--rows", rows, "--workers", 1)
     wait_for(lambda: len(whole_parts(parts)) == 3, "all but the last")
@@ -131,7 +131,7 @@ def whole_parts(parts):
 
 
 def test_workers_do_not_outlive_a_parent_that_was_killed(folder, tmp_path):
-    write_film(folder / "z.mp4", even_times(240, FPS))
+    write_long_film(folder / "z.mp4", seconds=590, fps=30)
     process = start("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 2)
     wait_for(lambda: list(tmp_path.glob("rows.csv.parts/*")), "parts")
     workers = children(process.pid)

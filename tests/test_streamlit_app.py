@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from streamlit.testing.v1 import AppTest
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
-from fer.web import advice, seats
+from fer.web import advice, live, seats
 from fer.web.sample import SAMPLE_VIDEO
+from fer.web.stream import LiveStream
+from fer.web.visit import Visit
 from tests.browser import (
     PHONE,
     chromium,
@@ -33,7 +36,7 @@ from tests.browser import (
     start,
 )
 from tests.streamlit_server import FACE, ROOT, Server, browser_arguments, portrait, running_page
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 HAPPY = EXPRESSION_NAMES.index("happy")
 HAPPY_BGR = sv.Color.from_hex(EXPRESSIONS[HAPPY].color).as_bgr()
@@ -408,3 +411,30 @@ def test_a_broken_model_is_told_in_one_sentence(
 def test_the_page_imports_no_tensorflow() -> None:
     code = "import sys, fer.web.app; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def live_page() -> None:
+    from fer.web import live
+
+    live.show()
+
+
+def test_who_comes_back_while_the_stream_still_ends_is_offered_the_recording(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "webrtc_streamer", lambda **_: None)  # it wants a real server
+    visit = Visit()
+    stream = LiveStream(visit)
+    processor = stream.begin(None)
+    stream.record()
+    frame = av.VideoFrame.from_ndarray(portrait(), format="bgr24")
+    frame.pts, frame.time_base = 0, Fraction(1, 90_000)
+    processor.recv(frame)
+    page = AppTest.from_function(live_page, default_timeout=PATIENCE_S)
+    page.session_state["visit"], page.session_state["stream"] = visit, stream
+    page.run()
+    assert not page.exception
+    assert any(
+        one.proto.label.startswith("Download the recording") for one in page.get("download_button")
+    )
+    visit.end()
