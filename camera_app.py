@@ -19,7 +19,7 @@ import typer
 
 from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import DisplayError, FerError
-from fer.files import refuse_inputs
+from fer.files import refuse_inputs, refuse_leftovers
 from fer.media import Source, open_source
 from fer.pipeline import ExpressionPipeline
 from fer.playback import FrameRate, Pace
@@ -203,6 +203,7 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         refuse_inputs([record, rows], [source])
+        refuse_leftovers([record, rows])
         with ExitStack() as opened:
             window = opened.enter_context(Window())
             recorder = opened.enter_context(VideoRecorder(record, source)) if record else None

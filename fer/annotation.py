@@ -11,16 +11,11 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.avatars import UNKNOWN, load_avatar, paste
-from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, FaceState
+from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, READABLE, REASONS, FaceState
 from fer.preprocessing import BOX_MARGIN
 
 _UNTOLD = "#ffffff"  # instead of the colour of an expression that cannot be relied on
 _PALETTE = sv.ColorPalette.from_hex([*(expression.color for expression in EXPRESSIONS), _UNTOLD])
-_REASONS = {
-    FaceState.DARK: "too dark",
-    FaceState.SMALL: "too small or too far",
-    FaceState.TURNED: "turned away",
-}
 
 # In sides of the box round a face, which ends at the brows and the chin.
 _HEAD_SIDE = 1.9  # of a square round the whole head
@@ -97,7 +92,14 @@ class ExpressionAnnotator:
 
         Returns:
             The scene.
+
+        Raises:
+            ValueError: The scene is a view that OpenCV cannot draw on.
         """
+        if scene.strides[0] < 0 or scene.strides[1:] != (3, 1):
+            raise ValueError(
+                "expected a scene to draw on, not a turned view of one: np.ascontiguousarray(scene)"
+            )
         if not len(detections):
             return scene
         expressions = np.asarray(detections.class_id)
@@ -109,8 +111,8 @@ class ExpressionAnnotator:
             if self._faces == FaceView.BLUR:
                 _pixelate(scene, _heads(detections.xyxy))
             if self._attention:
-                named = ~np.isin(detections.data["state"], list(_REASONS))
-                _draw_attention(scene, cast(sv.Detections, detections[named]))
+                readable = np.isin(detections.data["state"], READABLE)
+                _draw_attention(scene, cast(sv.Detections, detections[readable]))
             if self._faces == FaceView.BESIDE:
                 _draw_avatars(scene, detections, _places_beside(detections.xyxy, scene.shape))
             self._box.annotate(scene, detections, custom_color_lookup=colors)
@@ -136,7 +138,7 @@ def describe(detections: sv.Detections) -> list[str]:
             likeliest = sorted(np.argsort(-scores)[:2], key=lambda other: other != named)
             texts.append("unsure: " + " or ".join(EXPRESSION_NAMES[i] for i in likeliest))
         else:
-            texts.append(_REASONS.get(state, f"{name} {round(100 * scores[named])} %"))
+            texts.append(REASONS.get(state, f"{name} {round(100 * scores[named])} %"))
     return texts
 
 

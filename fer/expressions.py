@@ -39,3 +39,15 @@ class FaceState(StrEnum):
     DARK = "dark"
     SMALL = "small"
     TURNED = "turned"
+
+
+READABLE = (FaceState.OK, FaceState.UNSURE)
+"""States of the faces whose scores say something."""
+
+REASONS = {
+    FaceState.UNSURE: "unsure",
+    FaceState.DARK: "too dark",
+    FaceState.SMALL: "too small or too far",
+    FaceState.TURNED: "turned away",
+}
+"""Why a label cannot be relied on, in the words of every front end."""

@@ -1,6 +1,7 @@
 """Files: how they are found in folders, and how those written take their names when done."""
 
 import errno
+import glob
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
@@ -187,6 +188,21 @@ def refuse_inputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) 
     for path in outputs:
         if path and os.path.realpath(path) in read:
             raise OutputError(f"{path} is to be read: choose another name to write to.")
+
+
+def refuse_leftovers(outputs: Iterable[Path | None]) -> None:
+    """Check that no output would overwrite what a run that was killed has left.
+
+    Raises:
+        OutputError: One would.
+    """
+    for path in filter(None, outputs):
+        for left in path.parent.glob(f"{glob.escape(path.stem)}.partial.*"):
+            if left.stat().st_size:
+                raise OutputError(
+                    f"{left} holds what a run that was killed has written of {path.name}; rename "
+                    "it to keep it, or delete it, and start again."
+                )
 
 
 def reason(error: OSError) -> str:

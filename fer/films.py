@@ -11,7 +11,7 @@ from threading import Thread
 from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import OutputError
 from fer.expressions import EXPRESSION_NAMES, FaceState
-from fer.files import refuse_inputs
+from fer.files import refuse_inputs, refuse_leftovers
 from fer.media import Frame, open_source
 from fer.pictures import MAX_PIXELS
 from fer.pipeline import ExpressionPipeline
@@ -68,6 +68,7 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
         SourceError: The film cannot be read, or only in part.
     """
     refuse_inputs([task.copy, task.rows], [task.source])
+    refuse_leftovers([task.copy, task.rows])
     hides = task.copy is not None and task.faces.hides
     if hides and task.every > 1:
         raise OutputError(

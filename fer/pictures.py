@@ -75,9 +75,10 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
     try:
         Image.fromarray(image[..., ::-1].copy()).save(partial, quality=_QUALITY)
         os.replace(partial, path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: larger than the format can be
         partial.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {reason(error)}.") from error
+        why = reason(error) if isinstance(error, OSError) else "it is too large for this format"
+        raise OutputError(f"{path} cannot be written: {why}.") from error
 
 
 def _decode(source: Path | IO[bytes], max_pixels: int) -> npt.NDArray[np.uint8]:

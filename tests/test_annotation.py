@@ -273,3 +273,11 @@ def test_a_face_without_attention_is_left_as_it_is():
 def test_attention_can_be_drawn_at_the_edges(box):
     lay_heat(noise(), detections=face(box=box))
     lay_heat(noise(48, 64), detections=face(box=box))
+
+
+def test_a_part_of_a_picture_can_be_drawn_on_and_a_mirror_image_of_one_is_refused():
+    annotator, picture = ExpressionAnnotator(), np.zeros((480, 640, 3), np.uint8)
+    assert annotator.annotate(picture[100:, 50:500], face()).any()
+    for view in (picture[:, ::-1], picture[::-1], picture[..., ::-1]):
+        with pytest.raises(ValueError, match="ascontiguousarray"):
+            annotator.annotate(view, face())

@@ -19,10 +19,11 @@ from fer.annotation import FaceView
 from fer.card import load_card, sha256
 from fer.classification import resolve_model
 from fer.rows import COLUMNS, read_rows
-from fer.web import look, photo
+from fer.web import look
 from fer.web.photo import MAX_PHOTOS, NO_FACE
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import plain
+from fer.web.visit import LastFace
 from tests.browser import PHONE, chromium, fetch, open_page, upload
 from tests.streamlit_server import Server, browser_arguments
 from tests.synthetic import FACE_BOXES, portrait
@@ -228,9 +229,8 @@ def test_only_so_many_photos_are_taken() -> None:
 def test_a_photo_without_a_face_says_so_and_keeps_the_last_face() -> None:
     page = read(("face.jpg", jpeg(cv2.resize(portrait("astronaut"), (2048, 2048)))))
     face = page.session_state["visit"].last_face
-    assert max(face.frame.shape) == 1280  # made small enough to be kept
-    x1, y1, x2, y2 = face.box.round().astype(int)
-    assert 100 < x2 - x1 == y2 - y1 < 1280
+    assert max(face.frame.shape) == 960  # made small enough to be kept
+    assert face.box[2:] - face.box[:2] == pytest.approx(960 / 2.5, abs=1)
     page.file_uploader[0].upload("grey.jpg", jpeg(np.full((99, 99, 3), 99, np.uint8)))
     page.run()
     assert [info.value for info in page.info] == [NO_FACE]
@@ -250,7 +250,7 @@ def test_a_face_that_is_to_be_hidden_is_not_even_kept_until_it_is_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept: list[Any] = []
-    monkeypatch.setattr(photo, "_last_face", lambda *photograph: kept.append(photograph))
+    monkeypatch.setattr(LastFace, "of", lambda *photograph: kept.append(photograph))
     page = AppTest.from_function(photo_page, default_timeout=60)
     page.session_state["view_faces"] = FaceView.INSTEAD
     page.session_state["photos_from"] = "Sample"

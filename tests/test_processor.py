@@ -21,7 +21,6 @@ from fer.web.colours import frame_of, picture_of
 from fer.web.pace import Pace
 from fer.web.processor import (
     ExpressionVideoProcessor,
-    largest,
     mirrored,
     running_streams,
 )
@@ -29,7 +28,7 @@ from fer.web.relay import AnsweredTrack, NewestRelay
 from fer.web.seats import FullError, most_viewers
 from fer.web.settings import View, chosen_camera
 from fer.web.stream import LiveStream
-from fer.web.visit import Visit
+from fer.web.visit import LastFace, Visit
 from tests.streamlit_server import FACE, portrait
 from tests.waiting import wait_for
 
@@ -323,9 +322,12 @@ def test_the_last_face_is_kept_undrawn_and_seldom(
         answer(processor)
         face = visit.last_face
         assert face is not None
-        np.testing.assert_array_equal(face.frame, scene())
-        expected = np.array([[X1, Y1, X2, Y2]], float)
+        matches = cv2.matchTemplate(scene(), face.frame, cv2.TM_CCOEFF_NORMED)
+        _, match, _, (left, top) = cv2.minMaxLoc(matches)
+        assert match > 0.999
+        expected = np.array([[X1 - left, Y1 - top, X2 - left, Y2 - top]], float)
         assert sv.box_iou_batch(face.box[None], expected)[0, 0] > 0.6
+        assert max(face.frame.shape) < 300, "the room is not kept"
     answer(processor)
     assert visit.last_face is face, "once a second is enough"
 
@@ -349,8 +351,10 @@ def test_the_largest_face_that_can_be_read_is_kept() -> None:
     boxes = np.float32([[0, 0, 90, 90], [0, 0, 50, 50], [0, 0, 60, 60]])
     state = np.array([FaceState.DARK, FaceState.OK, FaceState.UNSURE], object)
     detections = sv.Detections(boxes, data={"state": state})
-    np.testing.assert_array_equal(largest(detections), boxes[2])
-    assert largest(detections[:1]) is None
+    face = LastFace.of(scene(), detections)
+    assert face
+    np.testing.assert_array_equal(face.box, boxes[2])
+    assert LastFace.of(scene(), detections[:1]) is None
 
 
 def test_the_dark_is_told_from_an_empty_room(processor: ExpressionVideoProcessor) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.errors import OutputError
-from fer.files import refuse_inputs, whole
+from fer.files import refuse_inputs, refuse_leftovers, whole
 from fer.rows import COLUMNS, make_rows, open_rows, read_rows
 from tests.disks import small_files
 from tests.synthetic import FaceVideo, portrait
@@ -181,3 +181,12 @@ def test_no_input_is_overwritten(tmp_path, monkeypatch, name):
     with pytest.raises(OutputError, match="choose another name"):
         refuse_inputs([None, Path(name)], ["talk.mp4"])
     refuse_inputs([Path("other.mp4")], ["talk.mp4", "0"])
+
+
+def test_what_a_killed_run_has_left_is_not_overwritten(tmp_path):
+    for name in ("a[1].partial.mp4", "a[1].partial.jsonl", "b.partial.mp4"):
+        (tmp_path / name).write_text("half a film" * (name[0] == "a"))
+    for name in ("a[1].mp4", "a[1].parquet"):
+        with pytest.raises(OutputError, match="a run that was killed"):
+            refuse_leftovers([None, tmp_path / name])
+    refuse_leftovers([tmp_path / "b.mp4", tmp_path / "a.mp4"])

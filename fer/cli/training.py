@@ -65,7 +65,7 @@ def train(
         Path | None, typer.Option(help="A .keras file of the same network to start from.")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="The highest; by default the recipe's.")
+        float | None, typer.Option(min=1e-9, help="The highest; by default the recipe's.")
     ] = None,
     without: Annotated[
         list[Step] | None, typer.Option(help="Leave a step out; may be repeated.")

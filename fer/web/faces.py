@@ -8,7 +8,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.annotation import describe
-from fer.expressions import EXPRESSIONS, FaceState
+from fer.expressions import EXPRESSIONS, READABLE
 from fer.tracking import UNKNOWN_ID
 from fer.web.timeline import Timeline, chart_html, percent
 
@@ -28,7 +28,6 @@ STYLE = """<style>
 """Belongs on the page once. Colours come from the theme, but for the bars."""
 
 _MOST_FACES = 4  # that are shown
-_UNREADABLE = (FaceState.DARK, FaceState.SMALL, FaceState.TURNED)
 
 _EMPTY = np.zeros(len(EXPRESSIONS), np.float32)
 
@@ -53,7 +52,7 @@ def faces_html(detections: sv.Detections, timelines: Mapping[int, Timeline] | No
     parts = []
     for number, row in enumerate(rows[:_MOST_FACES], start=1):
         caption = f"Face {number}: {texts[row]}" if len(rows) > 1 else texts[row]
-        faint = detections.data["state"][row] in _UNREADABLE
+        faint = detections.data["state"][row] not in READABLE
         parts.append(bars_html(caption, detections.data["scores"][row], faint=faint))
         if timeline := (timelines or {}).get(int(ids[row])):
             parts.append(chart_html(timeline.columns(), "a minute ago", "now"))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.errors import OutputError
-from fer.expressions import FaceState
+from fer.expressions import READABLE
 from fer.films import FilmSummary
 from fer.rows import Row, RowFile, make_rows, open_rows
 from fer.tracking import UNKNOWN_ID
@@ -80,7 +80,7 @@ class History:
         rows = make_rows(detections, self._source, self._frames - 1, self.seconds)
         self.summary.add(rows)
         self._write(rows)
-        readable = np.isin(detections.data["state"], [FaceState.OK, FaceState.UNSURE])
+        readable = np.isin(detections.data["state"], READABLE)
         scores = detections.data["scores"]
         for row, face in enumerate(np.asarray(detections.tracker_id)):
             self._remember(int(face), scores[row] if readable[row] else None)

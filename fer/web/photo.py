@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 import supervision as sv
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -17,7 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from fer.annotation import ExpressionAnnotator, describe
 from fer.classification import ExpressionClassifier
 from fer.errors import FerError, SourceError
-from fer.expressions import FaceState
+from fer.expressions import READABLE
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
 from fer.rows import make_rows, open_rows
@@ -46,7 +44,6 @@ LIMITS = (
 NO_FACE = "No face was found: it must be upright and seen from the front, and not too small."
 
 _SOURCES = ("Files", "Camera", "Sample")
-_LAST_FACE_SIDE = 1280  # pixels; enough to be shown on another page
 _ONE_AT_A_TIME = threading.Lock()  # on the server: a large picture takes half a gigabyte to read
 
 
@@ -153,20 +150,9 @@ def _read(
             path.unlink()
         raise
     if not chosen_faces().hides:
-        visit.last_face = _last_face(picture, detections) or visit.last_face
+        visit.last_face = LastFace.of(picture, detections) or visit.last_face
     left_to_right: sv.Detections = detections[np.argsort(detections.xyxy[:, 0])]  # type: ignore[assignment]
     return Photo(number, name, path, left_to_right)
-
-
-def _last_face(picture: npt.NDArray[np.uint8], detections: sv.Detections) -> LastFace | None:
-    """The largest face that can be read, in a picture small enough to be kept in memory."""
-    boxes = detections.xyxy[detections.data["state"] == FaceState.OK]
-    if not len(boxes):
-        return None
-    box = boxes[(boxes[:, 2] - boxes[:, 0]).argmax()]
-    scale = min(1.0, _LAST_FACE_SIDE / max(picture.shape[:2]))
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return LastFace(np.asarray(small, np.uint8), (box * scale).astype(np.float32))
 
 
 def _annotated(photo: Photo, look: Look, folder: Path) -> Path:
@@ -201,7 +187,7 @@ def _faces_html(detections: sv.Detections) -> str:
     texts, data = describe(detections), detections.data
     if len(texts) > 1:
         texts = [f"Face {number} from the left: {text}" for number, text in enumerate(texts, 1)]
-    faint = ~np.isin(data["state"], (FaceState.OK, FaceState.UNSURE))
+    faint = ~np.isin(data["state"], READABLE)
     rows = zip(texts, data["scores"], faint, strict=True)
     return "".join(bars_html(text, scores, faint=dark) for text, scores, dark in rows)
 

@@ -15,7 +15,6 @@ import supervision as sv
 from streamlit_webrtc import VideoProcessorBase
 
 from fer.annotation import ExpressionAnnotator
-from fer.expressions import FaceState
 from fer.pipeline import ExpressionPipeline, is_too_dark
 from fer.web.capture import Capture
 from fer.web.colours import frame_of, picture_of
@@ -197,9 +196,9 @@ class ExpressionVideoProcessor(VideoProcessorBase):
             pass
         elif view.faces.hides:
             self._visit.last_face = None
-        elif time_s - self._kept_s > _LAST_FACE_S and (face := largest(detections)) is not None:
+        elif time_s - self._kept_s > _LAST_FACE_S and (face := LastFace.of(picture, detections)):
             self._kept_s = time_s
-            self._visit.last_face = LastFace(picture.copy(), face)
+            self._visit.last_face = face
         self.latest = Reading(
             detections,
             not len(detections) and is_too_dark(picture),
@@ -236,12 +235,3 @@ def mirrored(detections: sv.Detections, width: int) -> sv.Detections:
         xyxy=np.stack([width - x2, y1, width - x1, y2], axis=1),
         data={**detections.data, "attention": attention},
     )
-
-
-def largest(detections: sv.Detections) -> npt.NDArray[np.float32] | None:
-    """Give the box of the largest face that can be read, None if there is none."""
-    readable = np.isin(detections.data["state"], [FaceState.OK, FaceState.UNSURE])
-    boxes = detections.xyxy[readable]
-    if not len(boxes):
-        return None
-    return np.asarray(boxes[detections.area[readable].argmax()], np.float32)

@@ -3,19 +3,12 @@
 import numpy as np
 import streamlit as st
 
-from fer.expressions import EXPRESSION_NAMES, FaceState
+from fer.expressions import EXPRESSION_NAMES, REASONS, FaceState
 from fer.films import NOT_CERTAIN, FilmSummary
 from fer.web.faces import bars_html
 from fer.web.history import SAMPLES_PER_S, History
 from fer.web.timeline import chart_html, percent
 from fer.web.uploads import download
-
-_REASONS = {
-    FaceState.UNSURE: "unsure",
-    FaceState.DARK: "too dark",
-    FaceState.SMALL: "too small or too far",
-    FaceState.TURNED: "turned away",
-}
 
 
 def show_summary(history: History) -> None:
@@ -58,7 +51,7 @@ def uncertain(summary: FilmSummary) -> str:
     """Say how often a face's expression could not be told for certain, and why."""
     share = summary.shares()[NOT_CERTAIN]
     reasons = [
-        f"{_REASONS[FaceState(state)]} {percent(count / summary.states.total())}"
+        f"{REASONS[FaceState(state)]} {percent(count / summary.states.total())}"
         for state, count in summary.states.most_common()
         if state != FaceState.OK
     ]

@@ -20,13 +20,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
+import supervision as sv
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from fer.expressions import READABLE
+
 _PREFIX = "fer-visit-"
+_ROOM = 2.5  # side of what is kept round a face, in sides of its box
+_ROOM_SIDE = 960  # pixels of the same, at most
 _ABSENCE = 0.75  # of the time for which Streamlit keeps a session: after that it forgets its id
 _LOOK = 0.05  # of the same time, between two looks at who is there
 _ABANDONED_S = 300.0  # since a folder's server last looked: it was killed
@@ -39,12 +45,34 @@ class LastFace:
     """A face that was read, to be shown on its way through the program.
 
     Attributes:
-        frame: The picture it was found in, BGR, uint8 of shape (H, W, 3), not drawn on.
+        frame: The part of a picture round it, BGR, uint8 of shape (H, W, 3), not drawn on.
         box: Round the face, `xyxy` in pixels, float32 of shape (4,).
     """
 
     frame: npt.NDArray[np.uint8]
     box: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, picture: npt.NDArray[np.uint8], detections: sv.Detections) -> "LastFace | None":
+        """Copy the largest face that can be read, and little of what is round it.
+
+        Args:
+            picture: BGR, uint8 of shape (H, W, 3).
+            detections: What `fer.ExpressionPipeline` returned for it.
+
+        Returns:
+            None if no face can be read.
+        """
+        readable = np.isin(detections.data["state"], READABLE)
+        if not readable.any():
+            return None
+        box = detections.xyxy[readable][detections.area[readable].argmax()]
+        height, width = picture.shape[:2]
+        part = sv.clip_boxes(sv.scale_boxes(box[np.newaxis], _ROOM), (width, height))[0].round()
+        scale = min(1.0, _ROOM_SIDE / (part[2:] - part[:2]).max())
+        frame = cv2.resize(sv.crop_image(picture, part), None, fx=scale, fy=scale)
+        corner = np.tile(part[:2], 2)
+        return cls(np.asarray(frame, np.uint8), ((box - corner) * scale).astype(np.float32))
 
 
 @dataclass(eq=False)

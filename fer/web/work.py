@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.errors import FerError
-from fer.expressions import EXPRESSION_NAMES, FaceState
+from fer.expressions import EXPRESSION_NAMES, READABLE
 from fer.films import FilmSummary, FilmTask, read_film
 from fer.rows import Row
 from fer.web.timeline import Timeline
@@ -17,7 +17,7 @@ from fer.web.timeline import Timeline
 FILMS_AT_ONCE = 1
 """How many films the server reads at the same time: each keeps two processors busy."""
 
-_STEPS = 240  # of the timeline
+_STEP_S, _STEPS = 0.1, 240  # of the timeline: until there are more, which are joined
 _PATIENCE_S = 10.0  # for the thread to end
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class FilmWork:
         self.task = task
         self.length_s = length_s
         self.summary = FilmSummary()
-        self.timeline = Timeline(length_s / _STEPS, _STEPS + 1, whole=True)
+        self.timeline = Timeline(_STEP_S, _STEPS, whole=True)
         self.fault = ""
         self._model = model
         self._began_s = 0.0
@@ -121,7 +121,7 @@ class FilmWork:
 
 def _mean_scores(rows: list[Row]) -> np.ndarray[tuple[int], np.dtype[np.float64]] | None:
     """The mean of the faces that could be read, of shape (7,)."""
-    readable = [row for row in rows if row["state"] in (FaceState.OK, FaceState.UNSURE)]
+    readable = [row for row in rows if row["state"] in READABLE]
     if not readable:
         return None
     return np.asarray(np.mean([[row[name] for name in EXPRESSION_NAMES] for row in readable], 0))
