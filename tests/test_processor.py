@@ -1,6 +1,7 @@
 """What happens to the frames of a stream, as the visitor's switches stand."""
 
 import asyncio
+import itertools
 import logging
 import os
 import time
@@ -64,9 +65,13 @@ def video_frame(picture: np.ndarray) -> av.VideoFrame:
     return frame
 
 
-def answer(processor: ExpressionVideoProcessor, picture: np.ndarray | None = None) -> np.ndarray:
+def answer(
+    processor: ExpressionVideoProcessor,
+    picture: np.ndarray | None = None,
+    came_s: float | None = None,
+) -> np.ndarray:
     """What comes back for a picture, by default that of a face: BGR."""
-    frame = processor.recv(video_frame(scene() if picture is None else picture))
+    frame = processor.recv(video_frame(scene() if picture is None else picture), came_s)
     assert (frame.pts, frame.time_base) == (4500, Fraction(1, 90_000))
     return frame.to_ndarray(format="bgr24")
 
@@ -249,11 +254,11 @@ def test_colours_survive_the_way_there_and_back(size: tuple[int, int]) -> None:
 
 
 def test_a_switch_does_not_make_a_face_another(processor: ExpressionVideoProcessor) -> None:
-    ids = set()
+    ids, times = set(), itertools.count(100, 0.1)
     for view in (PLAIN, View(), BLURRED, PLAIN):
         processor.view = view
         for _ in range(5):
-            answer(processor)
+            answer(processor, came_s=next(times))
         ids.add(int(processor.latest.detections.tracker_id[0]))
     assert len(ids) == 1
 
@@ -317,9 +322,9 @@ def test_a_stream_that_ended_lets_go_of_everything(processor: ExpressionVideoPro
 def test_the_last_face_is_kept_undrawn_and_seldom(
     processor: ExpressionVideoProcessor, visit: Visit
 ) -> None:
-    for view in (View(), PLAIN):
+    for came_s, view in ((100.0, View()), (100.2, PLAIN)):
         processor.view = view
-        answer(processor)
+        answer(processor, came_s=came_s)
         face = visit.last_face
         assert face is not None
         matches = cv2.matchTemplate(scene(), face.frame, cv2.TM_CCOEFF_NORMED)
@@ -328,7 +333,7 @@ def test_the_last_face_is_kept_undrawn_and_seldom(
         expected = np.array([[X1 - left, Y1 - top, X2 - left, Y2 - top]], float)
         assert sv.box_iou_batch(face.box[None], expected)[0, 0] > 0.6
         assert max(face.frame.shape) < 300, "the room is not kept"
-    answer(processor)
+    answer(processor, came_s=100.4)
     assert visit.last_face is face, "once a second is enough"
 
 

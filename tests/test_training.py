@@ -29,10 +29,13 @@ ROOT = Path(__file__).parent.parent
 DATASET = make_dataset(make_rows())
 RECIPE = Recipe(network="tiny", epochs=8, batch_size=8)
 
+# Slowly enough to be killed before it is over.
 RUN_IN_ANOTHER_PROCESS = """
-import sys
+import sys, time
 from pathlib import Path
-from tests.test_training import DATASET, NETWORKS, RECIPE, tiny_network, train
+from tests.test_training import DATASET, NETWORKS, RECIPE, tiny_network, train, training
+save = training.Checkpoint.on_epoch_end
+training.Checkpoint.on_epoch_end = lambda *given: (save(*given), time.sleep(1))
 NETWORKS["tiny"] = tiny_network
 train(DATASET, RECIPE, Path(sys.argv[1]))
 """
