@@ -17,6 +17,8 @@ from fer import DisplayError, ExpressionPipeline, FerError
 from fer.annotation import choose_avatars, describe
 from fer.avatars import load_avatar, paste
 from fer.cli._shared import INTERRUPTED
+from fer.containers import FILM_SUFFIXES
+from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
 from fer.playback import JOIN_S, Player, Result
 
 try:
@@ -32,7 +34,7 @@ _TITLE = "Facial expressions"
 _PAPER, _INK, _ACCENT = "#f7f4ee", "#2b2a33", "#f2c744"
 _SIDE = 220  # pixels of the avatar and of what is said under it
 _POLL_MS = 15  # between two looks for a new frame
-_FILES = "*.mp4 *.mov *.mkv *.webm *.avi *.m4v *.jpg *.jpeg *.png"
+_FILES = " ".join(f"*{end} *{end.upper()}" for end in (*FILM_SUFFIXES, *PICTURE_SUFFIXES))
 
 Image = npt.NDArray[np.uint8]
 

@@ -1,13 +1,21 @@
-"""How files of films, and URLs, are opened: with limits, before anything is decoded."""
+"""How films, in files and at URLs, are opened, with limits, and how their time is counted."""
 
+import math
 from typing import Any
 
 import av
 
 from fer.pictures import MAX_PIXELS
 
+FILM_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".3gp", ".mpg", ".mpeg", ".ts", ".wmv"),
+)
+"""How the names of films end."""
+
 TIMEOUT_S = 10.0
 """Seconds for a URL to answer."""
+
+_CLOCK_JUMP_S = 1.0  # a stream whose times run back by more was set to another clock
 
 
 def open_container(source: str, max_pixels: int = MAX_PIXELS, **options: str) -> Any:
@@ -38,3 +46,41 @@ def video_streams(container: Any) -> list[Any]:
         for stream in container.streams.video
         if stream.codec_context and not stream.disposition & av.stream.Disposition.attached_pic
     ]
+
+
+class Clock:
+    """Counts the time of a stream, and goes on where the stream's own times begin anew.
+
+    Its pictures and its sound are in step if the clocks of both begin with the
+    pictures: a recording of a broadcast begins with some that cannot be decoded.
+
+    Args:
+        pictures: PyAV's stream, where time begins; if it does not say, with the first that comes.
+
+    Attributes:
+        zero_s: What the stream now calls the beginning, in seconds.
+        end_s: When what came last is over, in seconds since the beginning.
+    """
+
+    def __init__(self, pictures: Any) -> None:
+        self.zero_s: float | None = None
+        if pictures.start_time is not None and pictures.time_base:
+            self.zero_s = float(pictures.start_time * pictures.time_base)
+        self.end_s, self._last_s = 0.0, -math.inf
+
+    def count(self, own_s: float | None, lasts_s: float) -> float:
+        """Tell when a frame or packet comes, in seconds since the beginning.
+
+        Args:
+            own_s: When it comes by the stream's own times; None if it does not say.
+            lasts_s: How long it lasts.
+        """
+        time_s = self.end_s
+        if own_s is not None:
+            if self.zero_s is None:
+                self.zero_s = own_s
+            if own_s - self.zero_s < self._last_s - _CLOCK_JUMP_S:
+                self.zero_s = own_s - self.end_s
+            time_s = own_s - self.zero_s
+        self.end_s, self._last_s = time_s + lasts_s, time_s
+        return time_s

@@ -1,72 +1,34 @@
-"""Cameras, files and streams in."""
+"""What a person names, opened: cameras, films, pictures and streams."""
 
-import itertools
-import sys
-import time
-from abc import ABC, abstractmethod
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fer.containers import TIMEOUT_S, open_container, video_streams
+from fer.cameras import CAMERA_SIZE, CameraSource, camera_number
+from fer.containers import TIMEOUT_S, Clock, open_container, video_streams
 from fer.errors import SourceError
-from fer.pictures import MAX_PIXELS
+from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
+from fer.sources import Frame, Source
 
-CAMERA_SIZE = (640, 480)
-"""Width and height asked of a camera, in pixels: as much as the pipeline looks at, and fast."""
+__all__ = ["CAMERA_SIZE", "FileSource", "Frame", "PictureSource", "Source", "open_source"]
 
-_BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
-_CAMERA_TRIES = 5  # reads without a picture after which a camera counts as gone
-_CLOCK_JUMP_S = 1.0  # a stream whose times run back by more was set to another clock
-_DEFAULT_RATE = 25.0  # frames a second of a file that does not say
-
-Frame = tuple[npt.NDArray[np.uint8], float]
-"""A BGR image, uint8 of shape (H, W, 3), and its time in seconds since the start."""
-
-
-class Source(ABC):
-    """Frames from somewhere, to be iterated once; as a context manager it lets go of them.
-
-    Iterating gives `Frame`s, whose times never run backwards, and raises
-    `SourceError` where the frames end before their time.
-
-    Attributes:
-        live: The frames come at their own pace, and the one to see is the newest.
-    """
-
-    live: bool
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[Frame]:
-        """Give the frames."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the camera or file; a second time does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+_DEFAULT_RATE = 25.0  # frames a second of a film that does not say
+_SHORTEST_S = 0.001  # between two frames
+_WIDEST = 3.0  # pixels that are said to be wider, or higher, are damage
 
 
 def open_source(source: str, max_pixels: int = MAX_PIXELS) -> Source:
     """Open what a person named.
 
     Args:
-        source: Number of a camera (``"0"``), path of a video or a picture, or a URL.
+        source: Number of a camera (``"0"``) or its device (``"/dev/video0"``), path of a
+            video or a picture, or a URL.
         max_pixels: Of a larger frame of a file no pixel is decoded.
 
     Returns:
@@ -75,70 +37,46 @@ def open_source(source: str, max_pixels: int = MAX_PIXELS) -> Source:
     Raises:
         SourceError: There is no such camera or file, or it holds no pictures.
     """
-    if source.isdecimal():
-        return CameraSource(int(source))
+    number = camera_number(source)
+    if number is not None:
+        return CameraSource(number)
+    suffix = Path(source).suffix.lower()
+    if suffix in SUFFIXES and suffix != ".gif" and "://" not in source:
+        return PictureSource(Path(source), max_pixels)
     return FileSource(source, max_pixels)
 
 
-class CameraSource(Source):
-    """A camera of this machine.
+class PictureSource(Source):
+    """A picture, as a film of one frame.
 
     Args:
-        number: 0 for the first.
+        path: As `fer.pictures.read_picture` takes it.
+        max_pixels: Of a larger one no pixel is decoded.
 
     Raises:
-        SourceError: There is none of that number, or it cannot be used.
+        SourceError: There is none, or it is damaged, or too large.
     """
 
-    live = True
+    live = False
 
-    def __init__(self, number: int) -> None:
-        self._number = number
-        level = cv2.utils.logging.getLogLevel()
-        # OpenCV would report the missing camera in lines of its own.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
-            self._camera = cv2.VideoCapture(number, _BACKENDS.get(sys.platform, cv2.CAP_ANY))
-        finally:
-            cv2.utils.logging.setLogLevel(level)
-        if not self._camera.isOpened():
-            raise SourceError(
-                f"There is no camera {number}, or this program may not use it; "
-                "expected the number of a camera (0 is the first), a video file or a URL."
-            )
-        self._camera.set(cv2.CAP_PROP_FRAME_WIDTH, CAMERA_SIZE[0])
-        self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_SIZE[1])
-        self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old frames are of no use
+    def __init__(self, path: Path, max_pixels: int = MAX_PIXELS) -> None:
+        self._picture = read_picture(path, max_pixels=max_pixels)
 
     def __iter__(self) -> Iterator[Frame]:
-        start = time.monotonic()
-        for count in itertools.count():
-            for _ in range(_CAMERA_TRIES):
-                read, frame = self._camera.read()
-                if read:
-                    break
-            else:
-                if count == 0:
-                    raise SourceError(
-                        f"Camera {self._number} gives no picture: "
-                        "close other programs that may be using it."
-                    )
-                raise SourceError(
-                    f"Camera {self._number} gives no more pictures: is it unplugged? "
-                    "Plug it in and start again."
-                )
-            yield np.asarray(frame, np.uint8), time.monotonic() - start
+        yield self._picture, 0.0
 
     def close(self) -> None:
-        """Let go of the camera; a second time does nothing."""
-        self._camera.release()
+        """Do nothing: nothing is held open."""
 
 
 class FileSource(Source):
-    """A video or picture file, or a URL, read by FFmpeg.
+    """A film or an animation in a file, or a URL, read by FFmpeg.
 
-    Frames are turned upright as the file says. Damaged parts are passed over;
-    the error is raised after the last frame that could be read.
+    Frames are turned upright as the file says, and where its pixels are not
+    square, as in many broadcasts, stretched to what one is to see. Their times
+    count from where the file begins, though its first frames may be damaged:
+    damaged parts are passed over; the error is raised after the last frame that
+    could be read.
 
     Args:
         source: A path or a URL.
@@ -153,8 +91,10 @@ class FileSource(Source):
     def __init__(self, source: str, max_pixels: int = MAX_PIXELS) -> None:
         self._name = source
         self._fault = ""
-        if "://" not in source and not Path(source).is_file():
-            what = "is a folder" if Path(source).is_dir() else "does not exist"
+        path = Path(source)
+        if "://" not in source and not path.is_file():
+            what = "is a folder" if path.is_dir() else "is a pipe or a device"
+            what = what if path.exists() else "does not exist"
             raise SourceError(
                 f"'{source}' {what}; expected a camera number, a video file or a URL."
             )
@@ -179,21 +119,16 @@ class FileSource(Source):
             )
 
     def __iter__(self) -> Iterator[Frame]:
-        step = 1 / float(self._stream.average_rate or _DEFAULT_RATE)
-        time_s, zero = -step, None
+        stream = self._stream
+        step_s = 1 / float(stream.average_rate or _DEFAULT_RATE)
+        clock, time_s = Clock(stream), -_SHORTEST_S
         for frame in self._frames():
-            if zero is None and frame.time is not None:
-                zero = frame.time
-            if zero is None or frame.time is None:
-                time_s += step
-            else:
-                if frame.time - zero < time_s - _CLOCK_JUMP_S:
-                    zero = frame.time - time_s - step
-                time_s = max(time_s + 0.001, frame.time - zero)
-            yield upright(frame), time_s
+            lasts_s = float(frame.duration * (frame.time_base or 0)) or step_s
+            time_s = max(time_s + _SHORTEST_S, clock.count(frame.time, lasts_s))
+            yield upright(frame, stream.sample_aspect_ratio), time_s
         if time_s < 0:
             raise SourceError(f"No picture of {self._name} could be read{self._fault}.")
-        self._check_length(time_s + step)
+        self._check_length(clock.end_s)
         if self._fault:
             raise SourceError(f"{self._name} could be read only in part{self._fault}.")
 
@@ -224,18 +159,46 @@ class FileSource(Source):
 
     def _check_length(self, read_s: float) -> None:
         """Notice a file that was cut off, which FFmpeg takes for one that ends."""
-        stream, stated_s = self._stream, 0.0
-        if stream.duration and stream.time_base:
-            stated_s = float(stream.duration * stream.time_base)
-        elif len(self._container.streams) == 1:
-            stated_s = (self._container.duration or 0) / av.time_base
+        stated_s = self._stated_s()
         if not self._fault and stated_s - read_s > 1:
             self._fault = f": it ends after {read_s:.1f} of {stated_s:.1f} seconds"
 
+    def _stated_s(self) -> float:
+        """How long the file says that its pictures go on; 0 if it does not say."""
+        stream, container = self._stream, self._container
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+        # Matroska has the length of a stream, to its end, among the titles.
+        written = re.fullmatch(
+            r"(\d{2,4}):(\d\d):(\d\d\.\d{1,9})", stream.metadata.get("DURATION", "")
+        )
+        if written:
+            hours, minutes, seconds = map(float, written.groups())
+            return hours * 3600 + minutes * 60 + seconds - start_s
+        if len(container.streams) == 1 and container.duration:
+            return float(container.duration / av.time_base) - start_s
+        return 0.0
 
-def upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    """Turn a decoded frame into a BGR image, uint8 of shape (H, W, 3), the right side up."""
-    image = frame.to_ndarray(format="bgr24")
+
+def upright(frame: av.VideoFrame, pixel: Fraction | None = None) -> npt.NDArray[np.uint8]:
+    """Turn a decoded frame into a BGR image, the right side up and neither squeezed nor stretched.
+
+    Args:
+        frame: As FFmpeg decodes it.
+        pixel: Width of its pixels to their height; None for square ones.
+
+    Returns:
+        BGR image, uint8 of shape (H, W, 3).
+    """
+    wider = float(pixel or 1)
+    if not 1 / _WIDEST < wider < _WIDEST:
+        wider = 1.0
+    image = frame.to_ndarray(
+        format="bgr24",
+        width=round(frame.width * max(wider, 1)),
+        height=round(frame.height / min(wider, 1)),
+    )
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 
 

@@ -1,6 +1,5 @@
 """Annotated video out: H.264 in MP4, with the times and the sound of what it was made from."""
 
-import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +13,17 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+import supervision as sv
 
+from fer.cameras import camera_number
 from fer.containers import open_container, video_streams
 from fer.errors import OutputError
 from fer.files import OutputFile
+from fer.sound import LONGEST_GAP_S, Sound
 
 _CLOCK = Fraction(1, 90_000)  # s
 _PRESET, _CRF = "veryfast", "23"  # x264's usual quality, at a fifth of the usual time
-_LONGEST_GAP_S = 3600.0  # FFmpeg aborts the process where a track of MP4 has one of hours
-_AHEAD = 8  # frames that may wait to be encoded
+_AHEAD = 2  # frames that may wait to be encoded; one of 4K takes 25 MB
 _RATE = 30  # frames a second, of a camera: how long its last frame is shown
 _BT601, _LIMITED_RANGE = 6, 1  # FFmpeg's numbers for the colours that OpenCV converts to
 
@@ -33,10 +34,6 @@ _MP4 = {
     "frag_duration": "1000000",
     "flush_packets": "1",
 }
-
-_COPIED_SOUND = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}  # players know it in MP4
-
-logger = logging.getLogger(__name__)
 
 
 class VideoRecorder(OutputFile):
@@ -56,7 +53,7 @@ class VideoRecorder(OutputFile):
         self._container = av.open(f"file:{self._partial}", "w", format="mp4", options=_MP4)
         self._original = open_again(source) if source else None
         self._video: Any = None
-        self._sound: _Sound | None = None
+        self._sound: Sound | None = None
         self._end_s = 0.0
         # Not of a pool, which would take no more work as soon as the program is to end.
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
@@ -64,7 +61,7 @@ class VideoRecorder(OutputFile):
         self._error: Exception | None = None
 
     def write(self, scene: npt.NDArray[np.uint8], time_s: float) -> None:
-        """Add a frame, scaled to the size of the first.
+        """Add a frame; one of another size is fitted into the size of the first.
 
         Args:
             scene: BGR image, uint8 of shape (H, W, 3), not to be changed after.
@@ -75,7 +72,7 @@ class VideoRecorder(OutputFile):
             OutputError: There is no room for it, or it comes more than an hour
                 after the last; what was written before it is kept.
         """
-        if time_s - self._end_s > _LONGEST_GAP_S:
+        if time_s - self._end_s > LONGEST_GAP_S:
             raise OutputError(
                 f"{self.path} ends early: there is a gap of more than an hour; "
                 "what was written until then is kept."
@@ -126,17 +123,16 @@ class VideoRecorder(OutputFile):
         context.colorspace, context.color_range = _BT601, _LIMITED_RANGE
         sound = self._original.streams.best("audio") if self._original else None
         if sound and sound.codec_context:
-            self._sound = _Sound(sound, video, self._container)
+            self._sound = Sound(sound, video, self._container)
         self._thread.start()
 
     def _to_yuv(self, scene: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         width, height = self._video.width, self._video.height
         bottom, right = height - scene.shape[0], width - scene.shape[1]
-        if bottom in (0, 1) and right in (0, 1):
-            if bottom or right:
-                scene = np.pad(scene, ((0, bottom), (0, right), (0, 0)), mode="edge")
-        else:
-            scene = np.asarray(cv2.resize(scene, (width, height)), np.uint8)
+        if bottom not in (0, 1) or right not in (0, 1):
+            scene = sv.letterbox_image(scene, (width, height))
+        elif bottom or right:
+            scene = np.pad(scene, ((0, bottom), (0, right), (0, 0)), mode="edge")
         return np.asarray(cv2.cvtColor(scene, cv2.COLOR_BGR2YUV_I420), np.uint8)
 
     def _finish(self) -> bool:
@@ -165,63 +161,6 @@ def _as_os_errors() -> Iterator[None]:
         raise OSError(error.errno, error.strerror) from error
 
 
-class _Sound:
-    """The sound of one file, for another: its packets, or AAC where MP4 would not take them."""
-
-    def __init__(self, sound: Any, video: Any, container: Any) -> None:
-        # Frames count their time from the first of them.
-        self._zero_s = float((video.start_time or 0) * video.time_base)
-        codec, packets = sound.codec_context, sound.container.demux(sound)
-        name = codec.codec.canonical_name
-        # AAC of broadcasts carries its description in every packet, where MP4 has it once.
-        if name in _COPIED_SOUND and (name != "aac" or codec.extradata):
-            self._output = container.add_stream_from_template(sound)
-            self._pieces = self._copied(packets)
-        else:
-            rates = av.Codec("aac", "w").audio_rates or ()
-            rate = codec.rate if codec.rate in rates else 48_000
-            layout = "mono" if codec.channels == 1 else "stereo"  # codec.layout may be unnamed
-            self._output = container.add_stream("aac", rate=rate, layout=layout)
-            self._pieces = self._encoded(packets)
-        self._next: tuple[float, list[Any]] | None = (-math.inf, [])
-
-    def until(self, time_s: float) -> Iterator[list[Any]]:
-        """Give what is heard up to a time and was not given yet, as packets."""
-        while self._next and self._next[0] <= time_s:
-            yield self._next[1]
-            try:
-                self._next = next(self._pieces, None)
-            except (av.FFmpegError, ValueError) as error:  # damaged, or of another rate
-                logger.warning("The sound ends early: %s.", error)
-                self._next = None
-
-    def _copied(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
-        last, longest = -math.inf, math.inf
-        for packet in packets:
-            # The last is empty, and a damaged file's times may run backwards.
-            if packet.dts is None or packet.pts is None or packet.dts <= last:
-                continue
-            gap = max(packet.dts - last, abs(packet.pts - packet.dts)) * float(packet.time_base)
-            if gap > longest:
-                raise ValueError("there is a gap of more than an hour")
-            last, longest = packet.dts, _LONGEST_GAP_S
-            shift = round(self._zero_s / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            time_s = float(packet.dts * packet.time_base)
-            packet.stream = self._output
-            yield time_s, [packet]
-
-    def _encoded(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
-        end_s = 0.0
-        for packet in packets:
-            for frame in packet.decode():
-                if frame.pts is not None:
-                    frame.pts -= round(self._zero_s / frame.time_base)
-                    end_s = frame.time
-                yield end_s, self._output.encode(frame)
-        yield end_s, self._output.encode(None)
-
-
 def open_again(source: str) -> Any:
     """Open what the frames come from once more, beside `fer.media`: for its sound or its length.
 
@@ -232,7 +171,7 @@ def open_again(source: str) -> Any:
         The input of PyAV, for which the caller cares; None for a camera and for
         a live stream, which would be at another time.
     """
-    if source.isdecimal():
+    if camera_number(source) is not None or not ("://" in source or Path(source).is_file()):
         return None
     try:
         original = open_container(source)

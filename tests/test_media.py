@@ -1,19 +1,27 @@
 """Cameras, files and streams: their frames, their times, their errors."""
 
 import functools
+import os
 import threading
+from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from fer.containers import FILM_SUFFIXES
 from fer.errors import SourceError
 from fer.media import FileSource, open_source
+from fer.pictures import read_picture
+from fer.web.video import check_film
+from tests.films import even_times, write_film
 from tests.synthetic import FaceVideo, portrait, write_video
 
 FPS, SECONDS = 15, 4
+PNG = cv2.imencode(".png", portrait("hopper"))[1].tobytes()
 MATRIX = slice(44, 80)  # of a version 0 track header, from its name on
 
 
@@ -82,6 +90,53 @@ def test_a_picture_is_a_video_of_one_frame(tmp_path):
     np.testing.assert_array_equal(pictures[0], portrait("hopper"))
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_and_mirrored_as_its_exif_data_say(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(portrait("astronaut")[:400]).save(tmp_path / "face.jpg", exif=exif)
+    pictures, _, _ = read(tmp_path / "face.jpg")
+    np.testing.assert_array_equal(pictures[0], read_picture(tmp_path / "face.jpg"))
+
+
+@pytest.mark.parametrize("suffix", FILM_SUFFIXES)
+def test_a_film_of_any_suffix_is_read_in_the_windows_and_on_the_page(tmp_path, frames, suffix):
+    path = tmp_path / f"film{suffix}"
+    kind = "mp4" if suffix == ".m4v" else None  # to FFmpeg that is a bare stream
+    with av.open(str(path), "w", format=kind) as film:
+        codec = {".webm": "vp8", ".wmv": "wmv2", ".mpg": "mpeg2video", ".mpeg": "mpeg2video"}
+        stream = film.add_stream(codec.get(suffix, "libx264"), rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in frames[:5]:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        film.mux(stream.encode(None))
+    pictures, _, error = read(path)
+    assert (len(pictures), error) == (5, None)
+    assert check_film(path, "film").path == path
+
+
+@pytest.mark.parametrize(
+    ("pixel", "shape"),
+    [
+        (Fraction(16, 9), (240, 569, 3)),
+        (Fraction(1, 2), (480, 320, 3)),
+        (Fraction(1, 1), (240, 320, 3)),
+        (Fraction(1, 5000), (240, 320, 3)),
+        (Fraction(5000, 1), (240, 320, 3)),
+    ],
+)
+def test_pixels_that_are_not_square_are_stretched_unless_by_damage(tmp_path, frames, pixel, shape):
+    with av.open(str(tmp_path / "film.mp4"), "w") as film:
+        stream = film.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = pixel
+        film.mux(stream.encode(av.VideoFrame.from_ndarray(frames[0], format="bgr24")))
+        film.mux(stream.encode(None))
+    pictures, _, _ = read(tmp_path / "film.mp4")
+    assert pictures[0].shape == shape
+    assert np.abs(pictures[0] - cv2.resize(frames[0], shape[1::-1]).astype(int)).mean() < 8
+
+
 def test_a_name_with_a_colon_is_a_file(videos, tmp_path):
     (tmp_path / "take:1.mp4").write_bytes((videos / "faces.mp4").read_bytes())
     assert len(read(tmp_path / "take:1.mp4")[0]) == SECONDS * FPS
@@ -116,11 +171,39 @@ def test_damage_in_the_middle_is_passed_over_and_said_at_the_end(videos, tmp_pat
     assert "only in part" in error
 
 
-def test_a_file_of_which_nothing_can_be_decoded_says_so(tmp_path):
-    cv2.imwrite(str(tmp_path / "face.png"), portrait("hopper"))
-    raw = (tmp_path / "face.png").read_bytes()
-    (tmp_path / "cut.png").write_bytes(raw[: len(raw) // 2])
-    pictures, _, error = read(tmp_path / "cut.png")
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_film_that_ends_on_a_long_frame_is_whole(tmp_path, frames, suffix):
+    """As recordings of screens do."""
+    path, packets = tmp_path / f"slides.{suffix}", []
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number, frame in enumerate(frames[:10]):
+            picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            packets += stream.encode(picture)
+        packets += stream.encode(None)
+        packets[-1].duration = 5 / packets[-1].time_base
+        for packet in packets:
+            film.mux(packet)
+    pictures, _, error = read(path)
+    assert (len(pictures), error) == (10, None)
+
+
+def test_a_truncated_film_with_sound_says_so_too(tmp_path):
+    whole = write_film(tmp_path / "film.mkv", even_times(4, 10), "libopus").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) * 6 // 10])
+    pictures, _, error = read(tmp_path / "cut.mkv")
+    assert 10 < len(pictures) < 35
+    assert "only in part" in error and "of 4.0 seconds" in error
+
+
+def test_a_film_of_which_nothing_can_be_decoded_says_so(videos, tmp_path):
+    raw = bytearray((videos / "faces.mp4").read_bytes())
+    begin, end = raw.index(b"mdat") + 4, raw.index(b"moov") - 4
+    raw[begin:end] = bytes(end - begin)
+    (tmp_path / "zeros.mp4").write_bytes(raw)
+    pictures, _, error = read(tmp_path / "zeros.mp4")
     assert pictures == []
     assert error.startswith("No picture of")
 
@@ -177,6 +260,8 @@ def sound(path):
     [
         ("missing.mp4", None, "does not exist"),
         ("folder", lambda path: path.mkdir(), "is a folder"),
+        ("pipe", os.mkfifo, "is a pipe"),
+        ("cut.png", lambda path: path.write_bytes(PNG[: len(PNG) // 2]), "image file is truncated"),
         ("text.mp4", lambda path: path.write_text("hello\n"), "cannot be read as a video"),
         ("long.txt", lambda path: path.write_text("one line of many\n" * 500), "no video"),
         ("empty.mp4", lambda path: path.write_bytes(b""), "cannot be read as a video"),
@@ -237,6 +322,16 @@ def test_a_camera_is_asked_for_640_by_480_and_released(monkeypatch):
     assert camera.asked[cv2.CAP_PROP_FRAME_WIDTH] == 640
     assert camera.asked[cv2.CAP_PROP_FRAME_HEIGHT] == 480
     assert camera.released
+
+
+@pytest.mark.parametrize("name", ["/dev/video2", "by-id"])
+def test_a_camera_is_found_by_its_device(monkeypatch, tmp_path, name):
+    (tmp_path / "by-id").symlink_to("/dev/video2")
+    camera = FakeCamera(pictures=1)
+    monkeypatch.setattr(cv2, "VideoCapture", camera)
+    monkeypatch.chdir(tmp_path)
+    with open_source(name) as source:
+        assert source.live and camera.number == 2
 
 
 def test_a_camera_that_vanishes_ends_with_an_error(monkeypatch):

@@ -1,11 +1,13 @@
 """Annotated video: its times, its sound, and what is left when its making is broken off."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -71,6 +73,14 @@ def test_a_frame_of_another_size_is_scaled_to_the_first(tmp_path):
     assert np.abs(pictures[9].astype(int) - FRAMES[9]).mean() < 12
 
 
+def test_a_phone_that_is_turned_leaves_the_picture_as_it_is_between_bars(tmp_path):
+    frames = [*FRAMES[:5], *(np.rot90(frame).copy() for frame in FRAMES[5:])]
+    pictures, _ = read(record(tmp_path / "a.mp4", frames, even_times(1, 10)))
+    bars, shown = np.split(pictures[9].astype(int), [70], axis=1)[0], pictures[9][:, 70:250]
+    assert pictures[9].shape == (240, 320, 3) and bars.mean() < 2
+    assert np.abs(shown - cv2.resize(frames[9], (180, 240)).astype(int)).mean() < 12
+
+
 @pytest.mark.parametrize("fps", [10, 25])
 def test_a_copy_is_as_long_as_its_source(tmp_path, fps):
     source = write_film(tmp_path / "a.mp4", even_times(2, fps), sound=None)
@@ -102,6 +112,52 @@ def test_the_sound_is_kept_in_step(tmp_path, name, codec, rate, kept_as):
     assert ends - begins == pytest.approx(ended - began, abs=0.06)
     assert louder == pytest.approx(loud, abs=0.02) and loud > 0.1
     assert length_s(result) == pytest.approx(3, abs=0.1)
+
+
+def shown(path):
+    """The times of the pictures that can be decoded, counted back from the end of the sound."""
+    with av.open(str(path)) as container:
+        return np.array([frame.time for frame in container.decode(video=0)]) - heard(path)[1]
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3"])
+def test_sound_is_in_step_where_the_first_pictures_cannot_be_decoded(tmp_path, codec):
+    """As in each recording of a broadcast, which begins somewhere."""
+    again_and_again = tmp_path / "film.ts"
+    film = write_film(tmp_path / "once.ts", even_times(2, 10), codec)
+    with av.open(str(film)) as once, av.open(str(again_and_again), "w") as output:
+        streams = [output.add_stream_from_template(stream) for stream in once.streams]
+        packets = [packet for packet in once.demux() if packet.dts is not None]
+        for turn in range(3):
+            for packet in packets:
+                again = av.Packet(bytes(packet))
+                again.stream, again.time_base = streams[packet.stream_index], packet.time_base
+                again.pts = packet.pts + round(2.1 * turn / packet.time_base)
+                again.dts = packet.dts + round(2.1 * turn / packet.time_base)
+                output.mux(again)
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(again_and_again.read_bytes()[188 * 100 :])
+    assert 15 < len(shown(cut)) < 45
+    copied = copy(tmp_path / "copy.mp4", cut)
+    assert shown(copied) == pytest.approx(shown(cut), abs=0.03)
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3"])
+def test_a_film_whose_clock_begins_anew_is_copied_to_its_end(tmp_path, codec):
+    """As of two that were joined, byte by byte."""
+    film = write_film(tmp_path / "film.ts", even_times(3, 10), codec)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(film.read_bytes() * 2)
+    copied = copy(tmp_path / "copy.mp4", twice)
+    assert len(read(copied)[0]) == 60
+    assert heard(copied)[1] == pytest.approx(6, abs=0.1)
+    assert heard(copied)[2] == pytest.approx(heard(film)[2], abs=0.02)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    record(tmp_path / "a.mp4", FRAMES, even_times(1, 10), str(tmp_path / "pipe"))
+    assert len(read(tmp_path / "a.mp4")[0]) == 10
 
 
 def test_sound_in_an_unknown_code_is_left_out(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from fer.classification import ExpressionClassifier
-from fer.containers import open_container, video_streams
+from fer.containers import FILM_SUFFIXES, open_container, video_streams
 from fer.errors import FerError, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.films import NOT_CERTAIN, FilmTask
@@ -27,13 +27,10 @@ MAX_MINUTES = 10
 MAX_SIZE = (1920, 1080)
 """Width and height of the largest pictures in pixels, or the other way round."""
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".3gp", ".mpg", ".mpeg", ".ts")
-"""How the names of films end."""
-
 LIMITS = f"Up to {MAX_MINUTES} minutes, {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels"
 
 # FFmpeg's names for them. Nothing else is opened: a playlist could name files of the server.
-_FORMATS = "mov,matroska,webm,avi,mpeg,mpegts"
+_FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,asf"
 _MAX_PIXELS = MAX_SIZE[0] * MAX_SIZE[1]
 _MAX_DECODED = 2 * _MAX_PIXELS  # whatever a file says of itself; some hold rows that are not shown
 _REFRESH_S = 0.5
@@ -116,7 +113,9 @@ def check_film(path: Path, name: str) -> Film:
 def _ask(visit: Visit) -> None:
     """Let the visitor choose a film."""
     st.caption(f"{LIMITS} and {st.get_option('server.maxUploadSize')} MB.")
-    files = asked_for(st.file_uploader, "A film", type=list(SUFFIXES), label_visibility="collapsed")
+    files = asked_for(
+        st.file_uploader, "A film", type=list(FILM_SUFFIXES), label_visibility="collapsed"
+    )
     sample = st.button("Use the sample")
     if files or sample:
         st.session_state["film_refused"] = ""
