@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import cv2
 
+from fer.containers import FILM_SUFFIXES
 from fer.errors import FerError, OutputError, SourceError
 from fer.files import reason, whole
 from fer.media import FileSource
@@ -26,10 +27,7 @@ from fer.pictures import read_picture
 from fer.pipeline import ExpressionPipeline
 from fer.rows import COLUMNS, Row, as_text, make_rows, open_rows, read_rows
 
-SUFFIXES = (
-    *PICTURE_SUFFIXES,
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv"),
-)
+SUFFIXES = (*PICTURE_SUFFIXES, *FILM_SUFFIXES)
 """How the names of photographs and videos end."""
 
 _ROWS_AT_ONCE = 1000
@@ -51,8 +49,8 @@ class ScoreRun:
     """Reads many files into one file of rows, and goes on where an earlier run was ended.
 
     The rows of each file wait in a part of their own, which appears when the
-    file was read to its end, and are put together by `merge`. So whatever ends
-    a run costs the files that were just being read.
+    file was read to its end, or as far as damage allows, and are put together by
+    `merge`. So whatever ends a run costs the files that were just being read.
 
     Args:
         out: The file of rows. If it is there the files in it are done.
@@ -106,7 +104,7 @@ class ScoreRun:
             workers: How many processes.
 
         Yields:
-            Each file when it is done, with a sentence if it could not be read.
+            Each file when it is done, with a sentence if it could not be read, or only in part.
 
         Raises:
             OutputError: There is no room for the rows.
@@ -182,11 +180,14 @@ class _Reader:
         self._videos = ExpressionPipeline(settings.model)
 
     def read(self, file: Path, part: Path) -> str | None:
-        """Read a file; return why it could not be read, if so."""
+        """Read a file; return why it could not be read, or only in part, if so."""
         try:
             with whole(open_rows(part)) as rows:
-                for some in self._rows(file):
-                    rows.write(some)
+                try:
+                    for some in self._rows(file):
+                        rows.write(some)
+                except SourceError as error:  # at the end: what was read until then is kept
+                    return str(error)
         except OutputError:
             raise
         except FerError as error:
@@ -203,7 +204,7 @@ class _Reader:
         with FileSource(str(file)) as frames:
             for number, (frame, time_s) in enumerate(frames):
                 if self._stop.is_set():
-                    raise SourceError(f"{file} was given up.")
+                    raise FerError(f"{file} was given up.")
                 if number % self._every == 0:
                     yield make_rows(self._videos(frame, time_s), file, number, time_s)
 

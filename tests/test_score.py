@@ -97,12 +97,18 @@ def test_somebody_elses_errors_are_not_replaced(fer, folder, tmp_path):
     assert (tmp_path / "errors.csv").read_text() == "when,what\n"
 
 
-def test_a_truncated_video_is_a_failure_and_leaves_no_rows(fer, folder, tmp_path):
-    whole = (folder / "a" / "b" / "film.mp4").read_bytes()
-    (folder / "cut.mp4").write_bytes(whole[: len(whole) // 2])
-    fer("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 1)
-    assert set(errors(tmp_path / "rows.csv")) == {"cut.mp4"}
-    assert "cut.mp4" not in sources(tmp_path / "rows.csv")
+def test_what_can_be_read_of_truncated_videos_is_kept_and_not_tried_again(fer, folder, tmp_path):
+    rows = tmp_path / "rows.csv"
+    for name in ("cut.mp4", "cut.MKV"):  # without its end an MP4 says nothing of its frames
+        whole = write_film(tmp_path / name.lower(), even_times(4, FPS), "libopus").read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert done.is_one_sentence("2 files could not be read, or only in part", "errors.csv")
+    assert set(errors(rows)) == {"cut.mp4", "cut.MKV"}
+    assert "only in part" in errors(rows)["cut.MKV"]
+    assert sources(rows) == ["astronaut.jpg", "cut.MKV", "film.mp4", "hopper.png"]
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert "4 had been" in done.out and set(errors(rows)) == {"cut.mp4"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -74,7 +74,7 @@ def score(
     before = len(files) - len(to_do)
     print(f"{_count(read)} read into {rows}, {before} had been read before.")
     if failed:
-        say(f"{_count(failed)} could not be read: {errors} says why.")
+        say(f"{_count(failed)} could not be read, or only in part: {errors} says why.")
     if stopped or failed:
         raise typer.Exit(INTERRUPTED if stopped else 1)
 
