@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,14 @@ from typing import Annotated, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import supervision as sv
 import typer
 
 from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import DisplayError, FerError
 from fer.files import refuse_inputs, refuse_leftovers
-from fer.media import Source, open_source
+from fer.media import open_source
 from fer.pipeline import ExpressionPipeline
-from fer.playback import FrameRate, Pace
+from fer.playback import FrameRate, Played, play
 from fer.recording import VideoRecorder
 from fer.rows import make_rows, open_rows
 
@@ -119,35 +118,20 @@ def require_display() -> None:
         )
 
 
-def play(
-    source: Source,
-    pipeline: ExpressionPipeline,
-    window: Window,
-    mirror: bool,
-    make_annotator: Callable[[int], ExpressionAnnotator] = ExpressionAnnotator,
-    keep: Callable[[Image, sv.Detections, int, float], None] | None = None,
+def show(
+    frames: Iterable[Played], window: Window, keep: Callable[[Played], None] | None = None
 ) -> None:
-    """Show a source's faces until it ends or the person closes the window.
+    """Show annotated frames until they end or the person closes the window.
 
-    `make_annotator` gets the height of the frames. `keep` gets each scene that is
-    shown, what it shows, and its frame's number and time in seconds.
+    `keep` gets each frame that is shown.
     """
-    rate, pace = FrameRate(), Pace()
-    annotator: ExpressionAnnotator | None = None
-    for number, (frame, time_s) in enumerate(source):
-        due = 0.0 if source.live else pace.due(time_s)
-        if due is None:
-            continue
-        if mirror:  # before anything is drawn, or the letters would be mirrored too
-            frame = np.ascontiguousarray(frame[:, ::-1])
-        detections = pipeline(frame, time_s)
-        annotator = annotator or make_annotator(frame.shape[0])
-        scene = annotator.annotate(frame, detections)
+    rate = FrameRate()
+    for played in frames:
         if keep:
-            keep(scene, detections, number, time_s)
-        if window.quits(due):
+            keep(played)
+        if window.quits(played.due_s):
             return
-        window.show(write_rate(scene, rate.tick()))
+        window.show(write_rate(played.scene, rate.tick()))
         if window.quits():
             return
 
@@ -210,16 +194,22 @@ def main(
             table = opened.enter_context(open_rows(rows)) if rows else None
             frames = opened.enter_context(open_source(source))
 
-            def keep(scene: Image, detections: sv.Detections, number: int, time_s: float) -> None:
+            def keep(played: Played) -> None:
                 if recorder:
-                    recorder.write(scene.copy(), time_s)  # the rate is drawn on it next
+                    # A copy: the rate is drawn on it next.
+                    recorder.write(played.scene.copy(), played.time_s)
                 if table:
-                    table.write(make_rows(detections, source, number, time_s))
+                    rows = make_rows(played.detections, source, played.number, played.time_s)
+                    table.write(rows)
 
-            mirrored = frames.live if mirror is None else mirror
-            pipeline = ExpressionPipeline(model, search_always=faces.hides)
-            make_annotator = partial(ExpressionAnnotator, faces=faces, attention=attention)
-            play(frames, pipeline, window, mirrored, make_annotator, keep)
+            played = play(
+                frames,
+                ExpressionPipeline(model, search_always=faces.hides),
+                live=frames.live,
+                mirror=frames.live if mirror is None else mirror,
+                make_annotator=partial(ExpressionAnnotator, faces=faces, attention=attention),
+            )
+            show(played, window, keep)
     except FerError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None

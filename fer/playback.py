@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import supervision as sv
 
 from fer.annotation import ExpressionAnnotator
 from fer.errors import FerError
-from fer.media import Source, open_source
+from fer.media import Frame, Source, open_source
 from fer.pipeline import ExpressionPipeline
 
 LATE_S = 0.1
@@ -67,6 +68,57 @@ class Pace:
         return due
 
 
+class Played(NamedTuple):
+    """A frame that is to be shown, annotated.
+
+    Attributes:
+        scene: BGR image, uint8 of shape (H, W, 3).
+        detections: What `fer.ExpressionPipeline` said of it.
+        number: The frame's, from 0, those that were dropped included.
+        time_s: The frame's, in seconds.
+        due_s: When it is to be shown, on the clock of `time.monotonic`; 0 for now.
+    """
+
+    scene: npt.NDArray[np.uint8]
+    detections: sv.Detections
+    number: int
+    time_s: float
+    due_s: float
+
+
+def play(
+    frames: Iterable[Frame],
+    pipeline: ExpressionPipeline,
+    *,
+    live: bool,
+    mirror: bool = False,
+    make_annotator: Callable[[int], ExpressionAnnotator] = ExpressionAnnotator,
+) -> Iterator[Played]:
+    """Annotate the frames that are to be shown, each as soon as it is asked for.
+
+    Args:
+        frames: As a `fer.media.Source` gives them.
+        pipeline: What reads them.
+        live: Whether they come at their own pace, as `Source.live` says.
+        mirror: Mirror them, but not the words.
+        make_annotator: Called with the height of the frames, in pixels.
+
+    Yields:
+        Of a file those that are not too late.
+    """
+    pace = Pace()
+    annotator: ExpressionAnnotator | None = None
+    for number, (frame, time_s) in enumerate(frames):
+        due_s = 0.0 if live else pace.due(time_s)
+        if due_s is None:
+            continue
+        if mirror:  # before anything is drawn, or the letters would be mirrored too
+            frame = np.ascontiguousarray(frame[:, ::-1])
+        detections = pipeline(frame, time_s)
+        annotator = annotator or make_annotator(frame.shape[0])
+        yield Played(annotator.annotate(frame, detections), detections, number, time_s, due_s)
+
+
 class Result(NamedTuple):
     """A frame, annotated, with what it shows and how many of them come a second."""
 
@@ -119,18 +171,9 @@ class Player(threading.Thread):
             self.ending = str(error)
 
     def _play(self, source: Source) -> None:
-        pipeline, pace, rate = ExpressionPipeline(self._model), Pace(), FrameRate()
+        pipeline, rate = ExpressionPipeline(self._model), FrameRate()
         mirror = source.live if self._mirror is None else self._mirror
-        annotator: ExpressionAnnotator | None = None
-        for frame, time_s in source:
-            due = 0.0 if source.live else pace.due(time_s)
-            if due is not None:
-                if mirror:  # before anything is drawn, or the letters would be mirrored too
-                    frame = np.ascontiguousarray(frame[:, ::-1])
-                detections = pipeline(frame, time_s)
-                annotator = annotator or ExpressionAnnotator(frame.shape[0])
-                scene = annotator.annotate(frame, detections)
-                self._stopping.wait(max(0.0, due - time.monotonic()))
-                self.newest = Result(scene, detections, rate.tick())
-            if self._stopping.is_set():
+        for played in play(source, pipeline, live=source.live, mirror=mirror):
+            if self._stopping.wait(max(0.0, played.due_s - time.monotonic())):
                 return
+            self.newest = Result(played.scene, played.detections, rate.tick())

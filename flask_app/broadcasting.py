@@ -14,14 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import supervision as sv
 
-from fer.annotation import ExpressionAnnotator, describe
+from fer.annotation import describe
+from fer.cameras import CAMERA_SIZE
 from fer.errors import SourceError
 from fer.expressions import EXPRESSION_NAMES
-from fer.media import CAMERA_SIZE, Frame, Source
+from fer.media import Frame, Source
 from fer.pipeline import ExpressionPipeline
-from fer.playback import JOIN_S, Pace
+from fer.playback import JOIN_S, Played, play
 from fer.rows import make_rows
 
 LINGER_S = 1.0
@@ -170,20 +170,13 @@ class Broadcaster:
     def _show(self) -> bool:
         """Show the source until it ends (True) or nobody watches it (False)."""
         self._pipeline.reset()
-        annotator, pace = None, Pace()
         with self._open() as source:
-            for frame, time_s in _frames(source):
+            for played in play(_frames(source), self._pipeline, live=source.live):
                 if not self._is_watched():
                     return False
-                due = 0.0 if source.live else pace.due(time_s)
-                if due is None:
-                    continue
-                detections = self._pipeline(frame, time_s)
-                self._size = frame.shape[1::-1]
-                annotator = annotator or ExpressionAnnotator(frame.shape[0])
-                scene = annotator.annotate(frame, detections)
-                view = View(State.LIVE, _jpeg(scene), _result((frame, time_s), detections))
-                self._closing.wait(due - time.monotonic())
+                self._size = played.scene.shape[1::-1]
+                view = View(State.LIVE, _jpeg(played.scene), _result(played))
+                self._closing.wait(played.due_s - time.monotonic())
                 self._publish(view)
         return True
 
@@ -227,9 +220,10 @@ def _frames(source: Source) -> Iterator[Frame]:
         raise SourceError("The camera gives no more pictures.")
 
 
-def _result(frame: Frame, detections: sv.Detections) -> str:
-    height, width = frame[0].shape[:2]
-    rows = make_rows(detections, source="")
+def _result(played: Played) -> str:
+    height, width = played.scene.shape[:2]
+    texts = describe(played.detections)
+    rows = make_rows(played.detections, source="")  # no face is one row too
     faces: list[dict[str, Any]] = [
         {
             "face": row["face"],
@@ -238,10 +232,11 @@ def _result(frame: Frame, detections: sv.Detections) -> str:
             "text": text,
             "scores": {name: row[name] for name in EXPRESSION_NAMES},
         }
-        for row, text in zip(rows, describe(detections), strict=False)  # no face is one row too
+        for row, text in zip(rows, texts, strict=False)
     ]
+    time_s = round(played.time_s, 3)
     return json.dumps(
-        {"state": State.LIVE, "time": round(frame[1], 3), "size": [width, height], "faces": faces}
+        {"state": State.LIVE, "time": time_s, "size": [width, height], "faces": faces}
     )
 
 

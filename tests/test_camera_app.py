@@ -17,6 +17,7 @@ import camera_app
 from fer import EXPRESSIONS, ExpressionPipeline
 from fer.avatars import AVATAR_NAMES, load_avatar
 from fer.media import open_source
+from fer.playback import play
 from fer.rows import read_rows
 from tests.synthetic import Face, FaceVideo, write_video
 from tests.waiting import PATIENCE_S, wait_for
@@ -319,10 +320,6 @@ class FakeWindow:
         return len(self.scenes) >= self.left
 
 
-class FakeSource(list):
-    live = False
-
-
 class SeesNothing:
     """A pipeline that finds no face, slowly."""
 
@@ -341,7 +338,8 @@ def test_a_frame_is_mirrored_before_anything_is_seen_or_drawn(mirror):
     frame = np.zeros((480, 640, 3), np.uint8)
     frame[:, 600:] = 255
     window, pipeline = FakeWindow(1), SeesNothing()
-    camera_app.play(FakeSource([(frame.copy(), 0.0)]), pipeline, window, mirror)
+    frames = [(frame.copy(), 0.0)]
+    camera_app.show(play(frames, pipeline, live=False, mirror=mirror), window)
     expected = frame[:, ::-1] if mirror else frame
     np.testing.assert_array_equal(pipeline.frames[0], expected)
     np.testing.assert_array_equal(window.scenes[0][100:], expected[100:])
@@ -351,7 +349,7 @@ def test_a_slow_machine_drops_frames_and_keeps_the_pace():
     frames = [(np.zeros((48, 64, 3), np.uint8), number / 50) for number in range(100)]
     window, pipeline = FakeWindow(1000), SeesNothing(seconds=0.1)
     begun = time.monotonic()
-    camera_app.play(FakeSource(frames), pipeline, window, mirror=False)
+    camera_app.show(play(frames, pipeline, live=False), window)
     # Each frame takes the pipeline 0.1 s: all of them would take ten.
     assert 1.8 < time.monotonic() - begun < 8
     assert 5 <= len(window.scenes) < 50
