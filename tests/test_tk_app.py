@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
@@ -140,6 +141,15 @@ def test_a_button_that_would_do_nothing_is_disabled(person, films):
     person.click(app.start_button)
     person.reads("Playing")
     assert app.stop_button.instate(["!disabled"]) and app.start_button.instate(["disabled"])
+
+
+@pytest.mark.parametrize("name", ["IMG_1.MOV", "scan.tif", "talk.3gp", "CLIP.WEBM"])
+def test_the_dialog_lists_whatever_can_be_read(person, monkeypatch, name):
+    asked = {}
+    monkeypatch.setattr(tk_app.filedialog, "askopenfilename", lambda **given: asked.update(given))
+    person.app.open_file()
+    patterns = asked["filetypes"][0][1].split()
+    assert any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def test_a_file_can_be_chosen_from_a_dialog(person, films):

@@ -36,7 +36,8 @@ def score(
     """Name what the faces in whole folders of photographs and videos show, in a file of rows.
 
     Run it again and it goes on: what is in the file of rows is done, and what
-    could not be read, which errors.csv beside it tells, is tried once more.
+    could not be read, which errors.csv beside it tells, is tried once more. Of a
+    damaged video the rows end where it could be read no further; that is told too.
     """
     errors = rows.with_name(_ERRORS_FILE)
     if rows == errors:
