@@ -10,13 +10,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from fer.cameras import CAMERA_SIZE, CameraSource, camera_number
+from fer.cameras import CameraSource, camera_number
 from fer.containers import TIMEOUT_S, Clock, open_container, video_streams
 from fer.errors import SourceError
 from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
 from fer.sources import Frame, Source
 
-__all__ = ["CAMERA_SIZE", "FileSource", "Frame", "PictureSource", "Source", "open_source"]
+__all__ = ["FileSource", "Frame", "PictureSource", "Source", "open_source"]
 
 _DEFAULT_RATE = 25.0  # frames a second of a film that does not say
 _SHORTEST_S = 0.001  # between two frames
