@@ -36,7 +36,7 @@ def test_a_viewer_whose_computer_stalls_touches_nobody_else() -> None:
             assert other.stdout and other.stdout.readline() == "ready\n"
             assert other.stdout.readline() == "answered\n"
             os.kill(other.pid, signal.SIGSTOP)  # it reads nothing and confirms nothing any more
-            [seen] = asyncio.run(watch_all(port, 1, 3))
+            [seen] = asyncio.run(watch_all(port, 1, 6))
             assert seen.answered > 5
             assert server.is_running()
         finally:
@@ -72,15 +72,6 @@ async def visit_beside_a_slow_network(port: int, server: psutil.Process, link: S
         frames = len(slow.camera.sent_s)
         while max(slow.answers_s, default=0) < frames:
             await asyncio.sleep(0.02)
-        print(
-            "XX",
-            alone,
-            beside,
-            len(slow.answers_s),
-            resident,
-            server.memory_info().rss - resident,
-            len(slow.camera.sent_s) - frames,
-        )
         assert len(slow.camera.sent_s) < frames + 60, "what was lost long ago is waited for"
         for stay in stays:
             stay.cancel()

@@ -60,7 +60,8 @@ class BriefJitterBuffer(JitterBuffer):
     """Waits for a lost packet only as long as aiortc asks for it again.
 
     As aiortc makes it, it goes on waiting for four times as many packets, and
-    whatever comes meanwhile is seconds old when it is seen.
+    whatever comes meanwhile is seconds old when it is seen. A picture must fit in:
+    browsers keep the largest of the page's under 100.
 
     Args:
         capacity: How many packets it holds, but no more than are asked for.
@@ -138,6 +139,10 @@ _RELAY = NewestRelay()
 def take_over() -> None:
     """Have streamlit-webrtc and aiortc use what is in this module; they let nobody choose."""
     share_arenas()
-    aiortc.rtcrtpreceiver.JitterBuffer = BriefJitterBuffer  # type: ignore[attr-defined]
-    streamlit_webrtc.webrtc.AsyncVideoProcessTrack = AnsweredTrack  # type: ignore[assignment, attr-defined]
-    streamlit_webrtc.webrtc.get_global_relay = lambda: _RELAY  # type: ignore[attr-defined]
+    for module, name, ours in (
+        (aiortc.rtcrtpreceiver, "JitterBuffer", BriefJitterBuffer),
+        (streamlit_webrtc.webrtc, "AsyncVideoProcessTrack", AnsweredTrack),
+        (streamlit_webrtc.webrtc, "get_global_relay", lambda: _RELAY),
+    ):
+        getattr(module, name)  # another version may have another name for it: then stop here
+        setattr(module, name, ours)
