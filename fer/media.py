@@ -73,10 +73,10 @@ class FileSource(Source):
     """A film or an animation in a file, or a URL, read by FFmpeg.
 
     Frames are turned upright as the file says, and where its pixels are not
-    square, as in many broadcasts, stretched to what one is to see. Their times
-    count from where the file begins, though its first frames may be damaged:
-    damaged parts are passed over; the error is raised after the last frame that
-    could be read.
+    square, as in many broadcasts, stretched to what one is to see; all boxes are
+    in pixels of what comes of that. Their times count from where the file begins,
+    though its first frames may be damaged: damaged parts are passed over; the
+    error is raised after the last frame that could be read.
 
     Args:
         source: A path or a URL.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.annotation import ExpressionAnnotator
+from fer.cameras import camera_number
 from fer.errors import FerError
 from fer.media import Frame, Source, open_source
 from fer.pipeline import ExpressionPipeline
@@ -147,7 +148,8 @@ class Player(threading.Thread):
     ) -> None:
         # A read that never returns must not keep the program alive.
         super().__init__(name=f"player of {source}", daemon=True)
-        self.title = f"Camera {source}" if source.isdecimal() else Path(source).name
+        number = camera_number(source)
+        self.title = Path(source).name if number is None else f"Camera {number}"
         self.newest: Result | None = None
         self.ending = f"{self.title} ended unexpectedly."
         self._source, self._model, self._mirror = source, model, mirror

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 from flask import Blueprint, Flask, Response, abort, current_app, render_template, request
 
+from fer.cameras import camera_number
 from fer.errors import FerError, SourceError
 from fer.expressions import EXPRESSIONS
 from fer.media import Source, open_source
@@ -86,7 +87,7 @@ def _opener(source: str | Callable[[], Source] | None) -> Callable[[], Source]:
     if callable(source):
         return source
     name = source or os.environ.get(SOURCE_VARIABLE) or "0"
-    if not name.isdecimal() and "://" not in name:
+    if camera_number(name) is None and "://" not in name:
         open_source(name).close()
     return lambda: open_source(name)
 

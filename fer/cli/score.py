@@ -37,7 +37,8 @@ def score(
 
     Run it again and it goes on: what is in the file of rows is done, and what
     could not be read, which errors.csv beside it tells, is tried once more. Of a
-    damaged video the rows end where it could be read no further; that is told too.
+    damaged video the rows end where it could be read no further; that is told too,
+    and it counts as done.
     """
     errors = rows.with_name(_ERRORS_FILE)
     if rows == errors:
