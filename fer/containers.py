@@ -7,9 +7,7 @@ import av
 
 from fer.pictures import MAX_PIXELS
 
-FILM_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".3gp", ".mpg", ".mpeg", ".ts", ".wmv"),
-)
+FILM_SUFFIXES = tuple(".mp4 .m4v .mov .mkv .webm .avi .3gp .mpg .mpeg .ts .wmv".split())
 """How the names of films end."""
 
 TIMEOUT_S = 10.0
