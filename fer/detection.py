@@ -101,14 +101,15 @@ class HaarFaceDetector:
             ValueError: Another dtype or shape, or no pixels.
         """
         validate_frame(frame)
-        if not bands:
-            return sv.Detections.empty()
         scale = min(1.0, self.search_side / max(frame.shape[:2]))
-        grey = _lifted(frame, scale)
-        hints = []
-        for shrink, *sizes in bands:
-            boxes = _search(self._front, _scaled(grey, 1 / shrink), sizes, _HINT_NEIGHBORS)
-            hints.append(boxes * shrink / scale)
+        # Each size of picture once: two bands share one.
+        greys = {
+            shrink: _lifted(frame, scale / shrink) for shrink in {band.shrink for band in bands}
+        }
+        hints = [
+            _search(self._front, greys[shrink], sizes, _HINT_NEIGHBORS) * shrink / scale
+            for shrink, *sizes in bands
+        ]
         return sv.Detections(_without_doubles(hints))
 
     def look(
@@ -235,16 +236,13 @@ def _places(
             )
 
 
-def _scaled(picture: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def _lifted(frame: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
     """Scale a picture, make it grey, and brighten a dark one."""
+    height, width = frame.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     # Scaled before it turns grey: fewer pixels to convert.
-    grey = cv2.cvtColor(_scaled(frame, scale), cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
     # A dark picture is lifted by a plain gain: to equalize the histogram loses small faces.
     gain = max(1.0, _MEAN_LEVEL / max(1.0, float(grey.mean())))
     return np.asarray(cv2.convertScaleAbs(grey, alpha=gain), np.uint8)
