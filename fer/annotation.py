@@ -96,7 +96,8 @@ class ExpressionAnnotator:
         Raises:
             ValueError: The scene is a view that OpenCV cannot draw on.
         """
-        if scene.strides[0] < 0 or scene.strides[1:] != (3, 1):
+        turned = scene.strides[0] < 0 or scene.strides[1:] != (3, 1)
+        if turned and not scene.flags.c_contiguous:
             raise ValueError(
                 "expected a scene to draw on, not a turned view of one: np.ascontiguousarray(scene)"
             )

@@ -46,6 +46,11 @@ def video_streams(container: Any) -> list[Any]:
     ]
 
 
+def is_avi(stream: Any) -> bool:
+    """Whether the file of PyAV's stream says only when a frame is decoded, not when it is shown."""
+    return bool(stream.container.format.name == "avi")
+
+
 class Clock:
     """Counts the time of a stream, and goes on where the stream's own times begin anew.
 
@@ -62,7 +67,7 @@ class Clock:
 
     def __init__(self, pictures: Any) -> None:
         self.zero_s: float | None = None
-        if pictures.start_time is not None and pictures.time_base:
+        if pictures.start_time is not None and pictures.time_base and not is_avi(pictures):
             self.zero_s = float(pictures.start_time * pictures.time_base)
         self.end_s, self._last_s = 0.0, -math.inf
 

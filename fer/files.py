@@ -1,7 +1,6 @@
 """Files: how they are found in folders, and how those written take their names when done."""
 
 import errno
-import glob
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
@@ -197,11 +196,12 @@ def refuse_leftovers(outputs: Iterable[Path | None]) -> None:
         OutputError: One would.
     """
     for path in filter(None, outputs):
-        for left in path.parent.glob(f"{glob.escape(path.stem)}.partial.*"):
-            if left.stat().st_size:
+        for suffix in (path.suffix, ".jsonl") if path.suffix == ".parquet" else (path.suffix,):
+            left = f"{os.path.splitext(path)[0]}.partial{suffix}"
+            if os.path.isfile(left) and os.path.getsize(left):
                 raise OutputError(
-                    f"{left} holds what a run that was killed has written of {path.name}; rename "
-                    "it to keep it, or delete it, and start again."
+                    f"{left} holds what a run that was killed, or still runs, has written of "
+                    f"{path.name}; rename it to keep it, or delete it, and start again."
                 )
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
-from threading import Thread
+from threading import Event, Thread
 
 from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import OutputError
@@ -105,12 +105,15 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
 
 def _read_ahead(frames: Iterable[Frame], count: int = 3) -> Generator[Frame, None, None]:
     """Give the same frames, of which the next few are decoded meanwhile, in another thread."""
-    rest = iter(frames)
-    wanted: Queue[bool] = Queue()
+    rest, left = iter(frames), Event()
+    wanted: Queue[None] = Queue()
     coming: Queue[Frame | Exception | None] = Queue()
 
     def decode() -> None:
-        while wanted.get():
+        while True:
+            wanted.get()
+            if left.is_set():
+                return
             try:
                 coming.put(next(rest, None))
             except Exception as error:  # for the thread that reads
@@ -121,14 +124,15 @@ def _read_ahead(frames: Iterable[Frame], count: int = 3) -> Generator[Frame, Non
     decoder.start()
     try:
         for _ in range(count):
-            wanted.put(True)
+            wanted.put(None)
         while frame := coming.get():
             if isinstance(frame, Exception):
                 raise frame
-            wanted.put(True)
+            wanted.put(None)
             yield frame
     finally:
-        wanted.put(False)
+        left.set()
+        wanted.put(None)
         decoder.join()
 
 

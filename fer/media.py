@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.cameras import CameraSource, camera_number
-from fer.containers import TIMEOUT_S, Clock, open_container, video_streams
+from fer.containers import TIMEOUT_S, Clock, is_avi, open_container, video_streams
 from fer.errors import SourceError
 from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
 from fer.sources import Frame, Source
@@ -124,6 +124,8 @@ class FileSource(Source):
         clock, time_s = Clock(stream), -_SHORTEST_S
         for frame in self._frames():
             lasts_s = float(frame.duration * (frame.time_base or 0)) or step_s
+            if is_avi(stream):  # frames come in order, and FFmpeg guesses when each is shown
+                frame.pts = frame.dts
             time_s = max(time_s + _SHORTEST_S, clock.count(frame.time, lasts_s))
             yield upright(frame, stream.sample_aspect_ratio), time_s
         if time_s < 0:
@@ -168,16 +170,16 @@ class FileSource(Source):
         stream, container = self._stream, self._container
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
-        start_s = float((stream.start_time or 0) * (stream.time_base or 0))
-        # Matroska has the length of a stream, to its end, among the titles.
+        # Matroska has the time of a stream's end among the titles.
         written = re.fullmatch(
             r"(\d{2,4}):(\d\d):(\d\d\.\d{1,9})", stream.metadata.get("DURATION", "")
         )
         if written:
             hours, minutes, seconds = map(float, written.groups())
+            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
             return hours * 3600 + minutes * 60 + seconds - start_s
         if len(container.streams) == 1 and container.duration:
-            return float(container.duration / av.time_base) - start_s
+            return float(container.duration / av.time_base)
         return 0.0
 
 

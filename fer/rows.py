@@ -34,7 +34,7 @@ COLUMNS: dict[str, type] = {
 
 - ``source``: the file, camera or URL as it was named.
 - ``frame``: number of the frame, from 0; ``time_s``: its time in seconds since
-  the first, by the clock of the stream. Both are 0 for a photograph.
+  the beginning, by the clock of the stream. Both are 0 for a photograph.
 - ``face``: in a video the id that a face keeps while it is in view (−1 at
   first sight); in a photograph its number, from 0.
 - ``x1``, ``y1``, ``x2``, ``y2``: the box round it, in pixels of the upright frame.

@@ -107,8 +107,10 @@ def test_what_can_be_read_of_truncated_videos_is_kept_and_not_tried_again(fer, f
     assert set(errors(rows)) == {"cut.mp4", "cut.MKV"}
     assert "only in part" in errors(rows)["cut.MKV"]
     assert sources(rows) == ["astronaut.jpg", "cut.MKV", "film.mp4", "hopper.png"]
+    assert "4 files read" in done.out
     done = fer("score", folder, "--rows", rows, "--workers", 1)
-    assert "4 had been" in done.out and set(errors(rows)) == {"cut.mp4"}
+    assert "4 had been" in done.out and set(errors(rows)) == {"cut.mp4", "cut.MKV"}
+    assert "only in part" in errors(rows)["cut.MKV"], "that its rows end early is not forgotten"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

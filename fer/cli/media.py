@@ -23,7 +23,7 @@ from fer.annotation import ExpressionAnnotator, FaceView, describe
 from fer.cli._interrupts import stoppable
 from fer.cli._shared import INTERRUPTED, say
 from fer.errors import OutputError, SourceError
-from fer.files import find_files, reason, refuse_inputs
+from fer.files import find_files, reason, refuse_inputs, refuse_leftovers
 from fer.films import FilmSummary, FilmTask, read_film
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
@@ -58,6 +58,7 @@ def image(
     files = find_files(paths, SUFFIXES, but_not_in=out)
     copies = _name_copies(files, out) if out else {}
     refuse_inputs([rows, *copies.values()], files)
+    refuse_leftovers([rows])
     pipeline = ExpressionPipeline(model, live=False)
     table, found, read = Table("picture", "face", "pixels", "shows"), [], 0
     with stoppable() as stop, ExitStack() as opened:

@@ -14,7 +14,7 @@ from fer.cli._shared import INTERRUPTED, say
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, refuse_inputs
 from fer.pipeline import ExpressionPipeline
-from fer.rows import as_text, open_rows
+from fer.rows import as_text, open_rows, read_rows
 from fer.scoring import SUFFIXES, ScoreRun, Settings
 
 _ERRORS_FILE = "errors.csv"
@@ -54,8 +54,10 @@ def score(
     run = ScoreRun(rows, Settings(model, every))
     to_do = run.to_do(files)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    read = failed = 0
-    stopped = False
+    # Of files whose rows are there, and end early.
+    told_before = read_rows(errors) if errors.exists() else ()
+    in_part = [row for row in told_before if not run.to_do([Path(row["source"])])]
+    failed, stopped = len(in_part), False
     console = Console(stderr=True)
     try:
         errors.unlink(missing_ok=True)
@@ -63,15 +65,16 @@ def score(
             open_rows(errors, ("source", "error")) as told,
             closing(run.read(to_do, workers or os.cpu_count() or 1)) as results,
         ):
+            told.write(in_part)
             for file, error in track(
                 results, "", len(to_do), console=console, disable=not console.is_terminal
             ):
                 if error:
                     told.write([{"source": as_text(file), "error": error}])
                 failed += bool(error)
-                read += not error
     except KeyboardInterrupt:
         stopped = True
+    read = len(to_do) - len(run.to_do(to_do))
     run.merge()
     before = len(files) - len(to_do)
     print(f"{_count(read)} read into {rows}, {before} had been read before.")

@@ -69,6 +69,8 @@ class LastFace:
         box = detections.xyxy[readable][detections.area[readable].argmax()]
         height, width = picture.shape[:2]
         part = sv.clip_boxes(sv.scale_boxes(box[np.newaxis], _ROOM), (width, height))[0].round()
+        if not (part[2:] - part[:2]).all():
+            return None
         scale = min(1.0, _ROOM_SIDE / (part[2:] - part[:2]).max())
         frame = cv2.resize(sv.crop_image(picture, part), None, fx=scale, fy=scale)
         corner = np.tile(part[:2], 2)
