@@ -13,9 +13,10 @@ from fer.web import log
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Give the loggers back as they were."""
+    """Begin without a handler, which a page of another test may have left; give all back after."""
     loggers = [logging.getLogger(name) for name in ("fer", *log._TALKATIVE)]
     before = [(one.level, one.propagate, list(one.handlers)) for one in loggers]
+    logging.getLogger("fer").handlers = []
     yield
     for one, (level, propagate, handlers) in zip(loggers, before, strict=True):
         one.setLevel(level)

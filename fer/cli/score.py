@@ -65,7 +65,8 @@ def score(
             open_rows(errors, ("source", "error")) as told,
             closing(run.read(to_do, workers or os.cpu_count() or 1)) as results,
         ):
-            told.write(in_part)
+            if in_part:
+                told.write(in_part)
             for file, error in track(
                 results, "", len(to_do), console=console, disable=not console.is_terminal
             ):
