@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -17,13 +17,14 @@ import numpy.typing as npt
 import typer
 
 from fer.annotation import ExpressionAnnotator, FaceView
-from fer.errors import DisplayError, FerError
-from fer.files import refuse_inputs, refuse_leftovers
+from fer.cli.shared import Faces, Mirror, Model, ending_in_words
+from fer.closable import Closable
+from fer.errors import DisplayError
+from fer.films import open_outputs
 from fer.media import open_source
 from fer.pipeline import ExpressionPipeline
 from fer.playback import FrameRate, Played, play
-from fer.recording import VideoRecorder
-from fer.rows import make_rows, open_rows
+from fer.rows import make_rows
 
 _TITLE = "Facial expressions, live"
 _QUIT_KEYS = {ord("q"), ord("Q"), 27}
@@ -32,7 +33,7 @@ _LARGEST = (1280, 720)  # pixels of the window at first; it can be drawn larger
 Image = npt.NDArray[np.uint8]
 
 
-class Window:
+class Window(Closable):
     """A window of OpenCV, open from the first frame on.
 
     Raises:
@@ -77,11 +78,10 @@ class Window:
                 break
         return False
 
-    def __enter__(self) -> "Window":
-        return self
-
-    def __exit__(self, *error: Any) -> None:
+    def close(self) -> None:
+        """Close it, if it is open."""
         if self._open:
+            self._open = False
             cv2.destroyAllWindows()
 
 
@@ -118,8 +118,29 @@ def require_display() -> None:
         )
 
 
+@contextmanager
+def keeping(
+    source: str, record: Path | None, rows: Path | None
+) -> Iterator[Callable[[Played], None]]:
+    """Open the files that keep what is shown: a video, rows, both or none.
+
+    Yields:
+        What takes each frame that is shown.
+    """
+    with open_outputs(source, record, rows) as (recorder, table):
+
+        def keep(played: Played) -> None:
+            if recorder:
+                # A copy: the rate is drawn on it next.
+                recorder.write(played.scene.copy(), played.time_s)
+            if table:
+                table.write(make_rows(played.detections, source, played.number, played.time_s))
+
+        yield keep
+
+
 def show(
-    frames: Iterable[Played], window: Window, keep: Callable[[Played], None] | None = None
+    frames: Iterable[Played], window: Window, keep: Callable[[Played], None] = lambda _: None
 ) -> None:
     """Show annotated frames until they end or the person closes the window.
 
@@ -127,8 +148,7 @@ def show(
     """
     rate = FrameRate()
     for played in frames:
-        if keep:
-            keep(played)
+        keep(played)
         if window.quits(played.due_s):
             return
         window.show(write_rate(played.scene, rate.tick()))
@@ -137,7 +157,9 @@ def show(
 
 
 def write_rate(scene: Image, rate: float) -> Image:
-    """Write the frame rate into the upper left corner of a BGR image; return it."""
+    """Write the frame rate, if known, into the upper left corner of a BGR image; return it."""
+    if not rate:
+        return scene
     size = scene.shape[0] / 480
     for color, thickness in ((0, 4), (255, 1)):
         cv2.putText(
@@ -155,15 +177,8 @@ def write_rate(scene: Image, rate: float) -> Image:
 
 def main(
     source: Annotated[str, typer.Option(help="Number of a camera, a video file or a URL.")] = "0",
-    mirror: Annotated[
-        bool | None,
-        typer.Option(
-            "--mirror/--no-mirror", help="Like a mirror. [default: for a camera, not for a file]"
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Another model: its folder or its .tflite file.")
-    ] = None,
+    mirror: Mirror = None,
+    model: Model = None,
     record: Annotated[
         Path | None, typer.Option(help="Keep what is shown as a video, an .mp4 file.")
     ] = None,
@@ -171,50 +186,27 @@ def main(
         Path | None,
         typer.Option(help="Keep a row for each face shown: a .csv, .jsonl or .parquet file."),
     ] = None,
-    faces: Annotated[
-        FaceView,
-        typer.Option(
-            "--faces",
-            "--avatars",
-            help="Blur the faces, or draw an avatar beside or instead of each.",
-        ),
-    ] = FaceView.PLAIN,
+    faces: Faces = FaceView.PLAIN,
     attention: Annotated[
         bool, typer.Option("--attention", help="Show which parts of a face the network goes by.")
     ] = False,
 ) -> None:
     """Show the faces of a camera or a video in a window, and name what they show."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        refuse_inputs([record, rows], [source])
-        refuse_leftovers([record, rows])
-        with ExitStack() as opened:
-            window = opened.enter_context(Window())
-            recorder = opened.enter_context(VideoRecorder(record, source)) if record else None
-            table = opened.enter_context(open_rows(rows)) if rows else None
-            frames = opened.enter_context(open_source(source))
-
-            def keep(played: Played) -> None:
-                if recorder:
-                    # A copy: the rate is drawn on it next.
-                    recorder.write(played.scene.copy(), played.time_s)
-                if table:
-                    rows = make_rows(played.detections, source, played.number, played.time_s)
-                    table.write(rows)
-
-            played = play(
-                frames,
-                ExpressionPipeline(model, search_always=faces.hides),
-                live=frames.live,
-                mirror=frames.live if mirror is None else mirror,
-                make_annotator=partial(ExpressionAnnotator, faces=faces, attention=attention),
-            )
-            show(played, window, keep)
-    except FerError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    with (
+        ending_in_words(),
+        Window() as window,
+        keeping(source, record, rows) as keep,
+        open_source(source) as frames,
+    ):
+        played = play(
+            frames,
+            ExpressionPipeline(model, search_always=faces.hides),
+            live=frames.live,
+            mirror=frames.live if mirror is None else mirror,
+            make_annotator=partial(ExpressionAnnotator, faces=faces, attention=attention),
+        )
+        show(played, window, keep)
 
 
 if __name__ == "__main__":

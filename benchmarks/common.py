@@ -24,9 +24,12 @@ class Stopwatch:
         self._function = function
         self.times_ms: list[float] = []
 
-    def __call__(self, *args: object) -> object:
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._function, name)
+
+    def __call__(self, *args: object, **options: object) -> object:
         start = time.perf_counter()
-        result = self._function(*args)
+        result = self._function(*args, **options)
         self.times_ms.append((time.perf_counter() - start) * 1e3)
         return result
 

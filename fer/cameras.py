@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from fer.errors import SourceError
-from fer.sources import Frame, Source
+from fer.sources import Source, TimedFrame
 
 CAMERA_SIZE = (640, 480)
 """Width and height asked of a camera, in pixels: as much as the pipeline looks at, and fast."""
@@ -58,7 +58,7 @@ class CameraSource(Source):
         self._camera.set(cv2.CAP_PROP_FRAME_HEIGHT, CAMERA_SIZE[1])
         self._camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # old frames are of no use
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TimedFrame]:
         start = time.monotonic()
         for count in itertools.count():
             for _ in range(_TRIES):

@@ -109,6 +109,10 @@ def _is_ours(card: ModelCard) -> bool:
 def verify(path: Path, card: ModelCard) -> None:
     """Check that a model file is the one its card speaks of; one without digests vouches for none.
 
+    Args:
+        path: The model file.
+        card: From the same folder.
+
     Raises:
         ModelError: The file is missing, or its SHA-256 differs.
     """

@@ -16,10 +16,8 @@ from fer.preprocessing import network_input
 MODEL_VARIABLE = "FER_MODEL"
 """Environment variable that names another model than the shipped one."""
 
-MAPS_SHAPE = (6, 6, len(EXPRESSION_NAMES))
-"""Of the class activation maps of a face: places down, places across, class ids."""
-
 _LEAST = 1e-12  # probability: nothing is impossible
+_NO_MAPS = (6, 6, len(EXPRESSION_NAMES))  # of a network without them: those of the shipped one
 _CLEARLY = 1e-6  # more likely than the second, in spite of rounding
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -83,6 +81,12 @@ class ExpressionClassifier:
     Args:
         model: As `resolve_model` takes it.
 
+    Attributes:
+        card: What is known of the model.
+        has_attention: Whether the network has the maps of `read`.
+        maps_shape: Of the maps of a face: places down, places across, class ids;
+            (6, 6, 7) of the shipped network.
+
     Raises:
         ModelError: The model is missing, damaged or not one of ours.
     """
@@ -94,10 +98,9 @@ class ExpressionClassifier:
         self._run, self._input = open_runner(path)
         self._turn = Lock()
 
-    @property
-    def has_attention(self) -> bool:
-        """Whether the network has the maps of `read`."""
-        return "attention" in self._run.get_output_details()
+        attention = self._run.get_output_details().get("attention")
+        self.has_attention = attention is not None
+        self.maps_shape = tuple(attention["shape"][1:]) if attention else _NO_MAPS
 
     def __call__(self, faces: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Score faces.
@@ -125,14 +128,14 @@ class ExpressionClassifier:
 
         Returns:
             The scores of a call, and class activation maps, float32 of shape
-            (n, 6, 6, 7): by how much each place adds to each class's logit.
+            (n, *maps_shape): by how much each place adds to each class's logit.
             They are zeros where the network has no such output.
 
         Raises:
             ValueError: Another dtype or shape.
         """
         inputs = network_input(faces)
-        maps = np.zeros((len(inputs), *MAPS_SHAPE), np.float32)
+        maps = np.zeros((len(inputs), *self.maps_shape), np.float32)
         if len(inputs) == 0:
             return np.empty((0, len(self.card.labels)), np.float32), maps
         with self._turn:
@@ -146,11 +149,11 @@ def attend(
     """Say where the network sees what it named (class activation maps, arXiv:1512.04150).
 
     Args:
-        maps: Of `ExpressionClassifier.read`, shape (n, 6, 6, 7).
+        maps: Of `ExpressionClassifier.read`, shape (n, h, w, 7).
         class_id: The class named for each face, shape (n,).
 
     Returns:
-        float32 of shape (n, 6, 6): the part of the class's map that speaks for
+        float32 of shape (n, h, w): the part of the class's map that speaks for
         it, divided by its maximum, so 0 to 1; zeros where nothing does.
     """
     speaking = np.maximum(maps[np.arange(len(maps)), ..., class_id], 0)
@@ -159,9 +162,16 @@ def attend(
 
 
 def calibrated(logits: npt.NDArray[np.floating], card: ModelCard) -> npt.NDArray[np.float32]:
-    """Turn logits of shape (n, 7) into probabilities that mean what they say, as a card has it.
+    """Turn logits into probabilities that mean what they say.
 
     The class that is the likeliest after temperature and bias stays it.
+
+    Args:
+        logits: Shape (n, 7), by class id.
+        card: Its temperature, its bias and its table of what is right how often.
+
+    Returns:
+        float32 of shape (n, 7); each row sums to 1.
     """
     scores = softmax(logits / card.temperature + np.array(card.bias, np.float32)).astype(float)
     scores = np.maximum(scores, _LEAST)

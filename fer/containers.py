@@ -1,7 +1,10 @@
-"""How films, in files and at URLs, are opened, with limits, and how their time is counted."""
+"""How films, in files and at URLs, are opened, with limits."""
 
-import math
-from typing import Any
+import os
+import re
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import av
 
@@ -10,19 +13,33 @@ from fer.pictures import MAX_PIXELS
 FILM_SUFFIXES = tuple(".mp4 .m4v .mov .mkv .webm .avi .3gp .mpg .mpeg .ts .wmv".split())
 """How the names of films end."""
 
+DEFAULT_RATE = 25.0
+"""Frames a second of a film that does not say."""
+
 TIMEOUT_S = 10.0
 """Seconds for a URL to answer."""
 
-_CLOCK_JUMP_S = 1.0  # a stream whose times run back by more was set to another clock
+# How many bytes a file should have, by its format: a pattern whose first group is the number
+# that says so, and how `struct` reads that number.
+_SIZES = {
+    # A second group says how long the list of pictures is: the index after it may be missing.
+    "avi": (rb"RIFF(.{4}).*?LIST(.{4})movi", "<I"),
+    "asf": (re.escape(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")) + b".{24}(.{8})", "<Q"),
+    "flv": (rb"\x08filesize\0(.{8})", ">d"),
+}
+_HEAD = 64 * 1024  # bytes at the beginning, in which that number is
+_UNKNOWN = (0, 2**32 - 1)
+_INEXACT = 1024  # bytes by which programs are mistaken
 
 
-def open_container(source: str, max_pixels: int = MAX_PIXELS, **options: str) -> Any:
+def open_container(source: str, max_pixels: int = MAX_PIXELS, formats: str = "") -> Any:
     """Open a file or a URL with FFmpeg.
 
     Args:
         source: A path or a URL.
         max_pixels: Of a larger frame no pixel is decoded to find out what the file holds.
-        **options: Of FFmpeg.
+        formats: FFmpeg's names of those that are opened, with commas between; empty for all,
+            among them playlists, which name other files.
 
     Returns:
         The input of PyAV, for which the caller cares.
@@ -32,7 +49,7 @@ def open_container(source: str, max_pixels: int = MAX_PIXELS, **options: str) ->
     """
     # A name with a colon would be taken for a protocol.
     name = source if "://" in source else f"file:{source}"
-    options["max_pixels"] = str(max_pixels)
+    options = {"max_pixels": str(max_pixels)} | ({"format_whitelist": formats} if formats else {})
     # Titles need not be UTF-8.
     return av.open(name, timeout=TIMEOUT_S, metadata_errors="replace", options=options)
 
@@ -51,39 +68,50 @@ def is_avi(stream: Any) -> bool:
     return bool(stream.container.format.name == "avi")
 
 
-class Clock:
-    """Counts the time of a stream, and goes on where the stream's own times begin anew.
+def is_broadcast(stream: Any) -> bool:
+    """Whether the file of PyAV's stream is made for sending.
 
-    Its pictures and its sound are in step if the clocks of both begin with the
-    pictures: a recording of a broadcast begins with some that cannot be decoded.
+    It says nowhere how long it is, and by its standard, ISO 13818, there is at most 0.7 s
+    from one time to the next.
+    """
+    return stream.container.format.name in ("mpegts", "mpeg")
+
+
+def missing_bytes(container: Any) -> int | None:
+    """Tell how many bytes of a file are missing at its end.
 
     Args:
-        pictures: PyAV's stream, where time begins; if it does not say, with the first that comes.
+        container: PyAV's input.
 
-    Attributes:
-        zero_s: What the stream now calls the beginning, in seconds.
-        end_s: When what came last is over, in seconds since the beginning.
+    Returns:
+        0 of a file that has all its pictures; None if it does not say how many bytes it should
+        have, or is none. An AVI of several parts says only how long the first is.
     """
+    path = Path(container.name.removeprefix("file:"))
+    if container.format.name not in _SIZES or not path.is_file():
+        return None
+    pattern, kind = _SIZES[container.format.name]
+    with path.open("rb") as file:
+        found = re.search(pattern, file.read(_HEAD), re.DOTALL)
+        if not found:
+            return 0 if container.format.name == "flv" and _ends_with_tag(file) else None
+    stated = [struct.unpack(kind, size)[0] for size in found.groups()]
+    if any(size in _UNKNOWN or not 0 < size < 2**63 for size in stated):
+        return None
+    if container.format.name == "avi":  # counted from there
+        stated = [size + found.end(group) for group, size in enumerate(stated, 1)]
+    missing, of_pictures = (int(end) - container.size for end in (stated[0], stated[-1]))
+    if missing < -_INEXACT:
+        return None
+    return max(0, of_pictures) if missing > _INEXACT else 0
 
-    def __init__(self, pictures: Any) -> None:
-        self.zero_s: float | None = None
-        if pictures.start_time is not None and pictures.time_base and not is_avi(pictures):
-            self.zero_s = float(pictures.start_time * pictures.time_base)
-        self.end_s, self._last_s = 0.0, -math.inf
 
-    def count(self, own_s: float | None, lasts_s: float) -> float:
-        """Tell when a frame or packet comes, in seconds since the beginning.
-
-        Args:
-            own_s: When it comes by the stream's own times; None if it does not say.
-            lasts_s: How long it lasts.
-        """
-        time_s = self.end_s
-        if own_s is not None:
-            if self.zero_s is None:
-                self.zero_s = own_s
-            if own_s - self.zero_s < self._last_s - _CLOCK_JUMP_S:
-                self.zero_s = own_s - self.end_s
-            time_s = own_s - self.zero_s
-        self.end_s, self._last_s = time_s + lasts_s, time_s
-        return time_s
+def _ends_with_tag(file: BinaryIO) -> bool:
+    """Whether an FLV ends with a whole packet: after each it says how long that was."""
+    try:
+        file.seek(-4, os.SEEK_END)
+        length = int.from_bytes(file.read())
+        file.seek(-4 - length, os.SEEK_END)
+    except OSError:  # before its beginning
+        return False
+    return int.from_bytes(file.read(4)[1:]) == length - 11

@@ -2,17 +2,17 @@
 
 import errno
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from fer.closable import Closable
 from fer.errors import OutputError, SourceError
 
 
-class OutputFile(ABC):
+class OutputFile(Closable):
     """A file in the making, beside its target: ``talk.partial.mp4`` for ``talk.mp4``.
 
     As a context manager it is closed however the block ends, so that Ctrl-C
@@ -97,17 +97,6 @@ class OutputFile(ABC):
             f"{self.path} could be written only in part: {reason(error)}; "
             "what was written until then is kept."
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 AnyOutput = TypeVar("AnyOutput", bound=OutputFile)

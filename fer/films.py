@@ -1,8 +1,8 @@
 """Films read from beginning to end: an annotated copy, rows for every frame, and a summary."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
@@ -12,11 +12,11 @@ from fer.annotation import ExpressionAnnotator, FaceView
 from fer.errors import OutputError
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.files import refuse_inputs, refuse_leftovers
-from fer.media import Frame, open_source
+from fer.media import TimedFrame, open_source
 from fer.pictures import MAX_PIXELS
 from fer.pipeline import ExpressionPipeline
 from fer.recording import VideoRecorder
-from fer.rows import Row, make_rows, open_rows
+from fer.rows import Row, RowFile, make_rows, open_rows
 
 NOT_CERTAIN = "not certain"
 """What a summary calls the faces whose expression could not be told for certain."""
@@ -35,7 +35,11 @@ class FilmTask:
         every: Read one frame of so many; the rest show its result.
         seconds: How much of the film, None for all.
         max_pixels: Of a larger frame no pixel is decoded.
+        formats: What kinds of films are opened, as `fer.containers.open_container` takes them.
         name: What the rows say of where they come from; by default `source`.
+
+    Raises:
+        OutputError: The copy would hide faces in some frames only.
     """
 
     source: str
@@ -46,7 +50,48 @@ class FilmTask:
     every: int = 1
     seconds: float | None = None
     max_pixels: int = MAX_PIXELS
+    formats: str = ""
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.hides and self.every > 1:
+            raise OutputError(
+                f"Faces that move cannot be hidden with --every {self.every}: between the frames "
+                "that are read they would come out. Leave --every away, or --out."
+            )
+
+    @property
+    def hides(self) -> bool:
+        """Whether faces are hidden in the copy."""
+        return self.copy is not None and self.faces.hides
+
+
+@contextmanager
+def open_outputs(
+    source: str, copy: Path | None, rows: Path | None, formats: str = ""
+) -> Iterator[tuple[VideoRecorder | None, RowFile | None]]:
+    """Open what is made of a source: a video, rows, both or none.
+
+    Args:
+        source: As `fer.media.open_source` takes it.
+        copy: As `FilmTask` has it.
+        rows: The same.
+        formats: The same.
+
+    Yields:
+        What takes the frames and the rows, each None if it is not wanted.
+
+    Raises:
+        OutputError: One cannot be written there, or would overwrite the source, or
+            what a run that was killed has left.
+    """
+    refuse_inputs([copy, rows], [source])
+    refuse_leftovers([copy, rows])
+    with ExitStack() as opened:
+        yield (
+            opened.enter_context(VideoRecorder(copy, source, formats)) if copy else None,
+            opened.enter_context(open_rows(rows)) if rows else None,
+        )
 
 
 def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list[Row], None, None]:
@@ -67,47 +112,35 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
         OutputError: A file cannot be written, or only in part.
         SourceError: The film cannot be read, or only in part.
     """
-    refuse_inputs([task.copy, task.rows], [task.source])
-    refuse_leftovers([task.copy, task.rows])
-    hides = task.copy is not None and task.faces.hides
-    if hides and task.every > 1:
-        raise OutputError(
-            f"Faces that move cannot be hidden with --every {task.every}: between the frames that "
-            "are read they would come out. Leave --every away, or --out."
-        )
-    pipeline = ExpressionPipeline(model, search_always=hides)
+    pipeline = ExpressionPipeline(model, search_always=task.hides)
     annotator: ExpressionAnnotator | None = None
-    with ExitStack() as opened:
-        recorder = sink = None
-        if task.copy:
-            recorder = opened.enter_context(VideoRecorder(task.copy, task.source))
-        if task.rows:
-            sink = opened.enter_context(open_rows(task.rows))
-        source = opened.enter_context(open_source(task.source, task.max_pixels))
-        frames = opened.enter_context(closing(_read_ahead(source)))
+    with (
+        open_outputs(task.source, task.copy, task.rows, task.formats) as (copy, table),
+        open_source(task.source, task.max_pixels, task.formats) as source,
+        closing(_read_ahead(source)) as frames,
+    ):
         for number, (frame, time_s) in enumerate(frames):
             if task.seconds is not None and time_s >= task.seconds:
                 return
-            rows = None
             if number % task.every == 0:
                 detections = pipeline(frame, time_s)
                 rows = make_rows(detections, task.name or task.source, number, time_s)
-                if sink:
-                    sink.write(rows)
-            if recorder:
+                if table:
+                    table.write(rows)
+            if copy:
                 annotator = annotator or ExpressionAnnotator(len(frame), task.faces, task.attention)
-                recorder.write(annotator.annotate(frame, detections), time_s)
-            if rows:
+                copy.write(annotator.annotate(frame, detections), time_s)
+            if number % task.every == 0:
                 yield rows
-        if recorder:
-            recorder.write_rest_of_sound()
+        if copy:
+            copy.write_rest_of_sound()
 
 
-def _read_ahead(frames: Iterable[Frame], count: int = 3) -> Generator[Frame, None, None]:
+def _read_ahead(frames: Iterable[TimedFrame], count: int = 3) -> Generator[TimedFrame, None, None]:
     """Give the same frames, of which the next few are decoded meanwhile, in another thread."""
     rest, left = iter(frames), Event()
     wanted: Queue[None] = Queue()
-    coming: Queue[Frame | Exception | None] = Queue()
+    coming: Queue[TimedFrame | Exception | None] = Queue()
 
     def decode() -> None:
         while True:

@@ -11,25 +11,34 @@ import numpy as np
 import numpy.typing as npt
 
 from fer.cameras import CameraSource, camera_number
-from fer.containers import TIMEOUT_S, Clock, is_avi, open_container, video_streams
+from fer.containers import (
+    DEFAULT_RATE,
+    TIMEOUT_S,
+    is_avi,
+    is_broadcast,
+    missing_bytes,
+    open_container,
+    video_streams,
+)
 from fer.errors import SourceError
+from fer.packets import FilmPackets
 from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
-from fer.sources import Frame, Source
+from fer.sources import Source, TimedFrame, public_name
 
-__all__ = ["FileSource", "Frame", "PictureSource", "Source", "open_source"]
+__all__ = ["FileSource", "PictureSource", "Source", "TimedFrame", "open_source"]
 
-_DEFAULT_RATE = 25.0  # frames a second of a film that does not say
 _SHORTEST_S = 0.001  # between two frames
 _WIDEST = 3.0  # pixels that are said to be wider, or higher, are damage
 
 
-def open_source(source: str, max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(source: str, max_pixels: int = MAX_PIXELS, formats: str = "") -> Source:
     """Open what a person named.
 
     Args:
         source: Number of a camera (``"0"``) or its device (``"/dev/video0"``), path of a
             video or a picture, or a URL.
         max_pixels: Of a larger frame of a file no pixel is decoded.
+        formats: Of films, as `fer.containers.open_container` takes them.
 
     Returns:
         Its frames. A picture is a video of one frame.
@@ -43,7 +52,7 @@ def open_source(source: str, max_pixels: int = MAX_PIXELS) -> Source:
     suffix = Path(source).suffix.lower()
     if suffix in SUFFIXES and suffix != ".gif" and "://" not in source:
         return PictureSource(Path(source), max_pixels)
-    return FileSource(source, max_pixels)
+    return FileSource(source, max_pixels, formats)
 
 
 class PictureSource(Source):
@@ -62,7 +71,7 @@ class PictureSource(Source):
     def __init__(self, path: Path, max_pixels: int = MAX_PIXELS) -> None:
         self._picture = read_picture(path, max_pixels=max_pixels)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TimedFrame]:
         yield self._picture, 0.0
 
     def close(self) -> None:
@@ -81,6 +90,7 @@ class FileSource(Source):
     Args:
         source: A path or a URL.
         max_pixels: Of a larger frame no pixel is decoded.
+        formats: As `fer.containers.open_container` takes them.
 
     Raises:
         SourceError: It cannot be opened, holds no video, or too large a one.
@@ -88,8 +98,8 @@ class FileSource(Source):
 
     live = False
 
-    def __init__(self, source: str, max_pixels: int = MAX_PIXELS) -> None:
-        self._name = source
+    def __init__(self, source: str, max_pixels: int = MAX_PIXELS, formats: str = "") -> None:
+        self._name = public_name(source)
         self._fault = ""
         path = Path(source)
         if "://" not in source and not path.is_file():
@@ -99,14 +109,16 @@ class FileSource(Source):
                 f"'{source}' {what}; expected a camera number, a video file or a URL."
             )
         try:
-            self._container = open_container(source, max_pixels)
+            self._container = open_container(source, max_pixels, formats)
         except av.FFmpegError as error:
-            raise SourceError(f"{source} cannot be read as a video: {_reason(error)}.") from error
+            empty = path.is_file() and not path.stat().st_size
+            why = "it is empty" if empty else _reason(error)
+            raise SourceError(f"{self._name} cannot be read as a video: {why}.") from error
         videos = video_streams(self._container)
         # FFmpeg draws the letters of a text file as pictures.
         if not videos or self._container.format.name == "tty":
             self.close()
-            raise SourceError(f"{source} holds no video.")
+            raise SourceError(f"{self._name} holds no video.")
         self._stream = videos[0]
         self._stream.thread_type = "AUTO"
         codec = self._stream.codec_context
@@ -115,22 +127,25 @@ class FileSource(Source):
         if codec.width * codec.height > max_pixels:
             self.close()
             raise SourceError(
-                f"{source} is too large: expected frames of {max_pixels:,} pixels at most."
+                f"{self._name} is too large: expected frames of {max_pixels:,} pixels at most."
             )
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TimedFrame]:
         stream = self._stream
-        step_s = 1 / float(stream.average_rate or _DEFAULT_RATE)
-        clock, time_s = Clock(stream), -_SHORTEST_S
-        for frame in self._frames():
-            lasts_s = float(frame.duration * (frame.time_base or 0)) or step_s
+        step_s = 1 / float(stream.average_rate or DEFAULT_RATE)
+        packets = FilmPackets(stream, self._container.streams.best("audio"))
+        time_s, end_s, delay_s = -_SHORTEST_S, 0.0, 0.0
+        for frame in self._frames(iter(packets)):
             if is_avi(stream):  # frames come in order, and FFmpeg guesses when each is shown
                 frame.pts = frame.dts
-            time_s = max(time_s + _SHORTEST_S, clock.count(frame.time, lasts_s))
+                delay_s = delay_s if time_s >= 0 else frame.time or 0.0
+            own_s = end_s if frame.time is None else frame.time - delay_s
+            time_s = max(time_s + _SHORTEST_S, own_s)
+            end_s = time_s + (float(frame.duration * (frame.time_base or 0)) or step_s)
             yield upright(frame, stream.sample_aspect_ratio), time_s
         if time_s < 0:
             raise SourceError(f"No picture of {self._name} could be read{self._fault}.")
-        self._check_length(clock.end_s)
+        self._check_length(max(end_s, packets.end_s))
         if self._fault:
             raise SourceError(f"{self._name} could be read only in part{self._fault}.")
 
@@ -138,15 +153,16 @@ class FileSource(Source):
         """Let go of the file; a second time does nothing."""
         self._container.close()
 
-    def _frames(self) -> Iterator[av.VideoFrame]:
+    def _frames(self, packets: Iterator[Any]) -> Iterator[av.VideoFrame]:
         """Decode all that can be decoded; what could not is noted in `_fault`."""
-        packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
                 self._fault = f": {_reason(error)}"
                 packet = None
+            if packet is not None and packet.stream is not self._stream:
+                continue
             try:
                 # At the end the decoder still holds a few frames.
                 frames: list[Any] = self._stream.decode(None) if packet is None else packet.decode()
@@ -161,13 +177,19 @@ class FileSource(Source):
 
     def _check_length(self, read_s: float) -> None:
         """Notice a file that was cut off, which FFmpeg takes for one that ends."""
-        stated_s = self._stated_s()
-        if not self._fault and stated_s - read_s > 1:
+        stated_s, missing = self._stated_s(), missing_bytes(self._container)
+        if self._fault or missing == 0:
+            return
+        if stated_s - read_s > 1:
             self._fault = f": it ends after {read_s:.1f} of {stated_s:.1f} seconds"
+        elif missing:
+            self._fault = f": its last {missing:,} bytes are missing, after {read_s:.1f} seconds"
 
     def _stated_s(self) -> float:
         """How long the file says that its pictures go on; 0 if it does not say."""
         stream, container = self._stream, self._container
+        if is_broadcast(stream):  # FFmpeg takes it from the last time, which may be wrong
+            return 0.0
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         # Matroska has the time of a stream's end among the titles.

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,7 @@ MAX_PIXELS = 120_000_000
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 _QUALITY = 95  # of JPEG and WebP, of 100
+_LONGEST_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383, ".gif": 65_535}  # pixels
 
 
 def read_picture(
@@ -40,7 +42,8 @@ def read_picture(
     """
     name = name or (str(source) if isinstance(source, Path) else "The picture")
     if isinstance(source, Path) and not source.is_file():
-        what = "is a folder" if source.is_dir() else "does not exist"
+        what = "is a folder" if source.is_dir() else "is a pipe or a device"
+        what = what if source.exists() else "does not exist"
         raise SourceError(f"{name} {what}; expected a picture.")
     try:
         with warnings.catch_warnings():
@@ -68,17 +71,23 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
         image: BGR image, uint8 of shape (H, W, 3).
 
     Raises:
-        OutputError: It cannot be written there.
+        OutputError: It cannot be written there, or is longer than the format can be.
     """
     check_suffix(path, SUFFIXES)
+    longest = _LONGEST_SIDE.get(path.suffix.lower())
+    if longest and max(image.shape) > longest:
+        raise OutputError(
+            f"{path} cannot be written: expected sides of {longest:,} pixels at most; "
+            "a PNG can be longer."
+        )
     partial = path.with_name(f"{path.stem}.partial{path.suffix}")
     try:
         Image.fromarray(image[..., ::-1].copy()).save(partial, quality=_QUALITY)
         os.replace(partial, path)
-    except (OSError, ValueError) as error:  # ValueError: larger than the format can be
-        partial.unlink(missing_ok=True)
-        why = reason(error) if isinstance(error, OSError) else "it is too large for this format"
-        raise OutputError(f"{path} cannot be written: {why}.") from error
+    except OSError as error:
+        with suppress(OSError):  # as of a disk that is read only
+            partial.unlink()
+        raise OutputError(f"{path} cannot be written: {reason(error)}.") from error
 
 
 def _decode(source: Path | IO[bytes], max_pixels: int) -> npt.NDArray[np.uint8]:

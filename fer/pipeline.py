@@ -1,27 +1,18 @@
 """From a frame to the expressions of its faces."""
 
-import math
 import time
-from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from fer.classification import MAPS_SHAPE, ExpressionClassifier, attend
-from fer.detection import (
-    BANDS,
-    PHOTO_SEARCH_SIDE,
-    SEARCH_SIDE,
-    Band,
-    HaarFaceDetector,
-)
+from fer.classification import ExpressionClassifier, attend
+from fer.detection import PHOTO_SEARCH_SIDE, SEARCH_SIDE, HaarFaceDetector
 from fer.expressions import EXPRESSION_NAMES, FaceState
+from fer.following import FaceFollower
 from fer.preprocessing import crop_faces, validate_frame
 from fer.smoothing import LabelHolder, ScoreSmoother
-from fer.tracking import FaceTracker, take_looks
 
 UNSURE_BELOW = 0.4
 """Probability under which a label is not said for sure."""
@@ -35,24 +26,12 @@ DARK_FRAME_BELOW = 25.0
 SMALL_BELOW = 40.0
 """Side of a face, in pixels, under which there is less to see than the network knows."""
 
-FULL_SEARCH_S = 0.5
-"""Seconds in which the whole frame is searched once while every known face is found again."""
-
-EMPTY_SEARCH_S = 0.1
-"""Seconds in which the whole frame is searched once while there is no face, or one is missed."""
-
-_SAME_FACE_IOU = 0.4
-_ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
-
-Boxes = npt.NDArray[np.number[Any]]
-
 
 class ExpressionPipeline:
     """Finds faces, follows them and names their expressions.
 
     Belongs to one stream, and to one thread at a time: it remembers the
-    stream's faces, and neither its cascade nor its interpreter is safe in two
-    threads.
+    stream's faces, and a cascade is not safe in two threads.
 
     Examples:
         >>> import skimage.data
@@ -66,9 +45,10 @@ class ExpressionPipeline:
             environment variable ``FER_MODEL`` says, else the shipped model.
         live: Follow faces from frame to frame and smooth their scores. Off,
             every frame stands for itself: for photographs.
-        search_always: Search the whole of every frame, at about three times the
-            cost, and keep the box of a face that is missed for `fer.tracking.FORGET_S`:
-            for faces that are to be hidden, from the first frame they are in.
+        search_always: Search the whole of every frame, at several times the cost
+            (``benchmarks/pipeline.py``), and keep the box of a face that is missed
+            for `fer.tracking.FORGET_S`: for faces that are to be hidden, from the
+            first frame they are in.
 
     Attributes:
         search_always: As above; it may be changed between two frames.
@@ -88,10 +68,9 @@ class ExpressionPipeline:
 
     def reset(self) -> None:
         """Forget the faces seen so far: another stream begins."""
-        self.tracker = FaceTracker()
+        self.follower = FaceFollower(self.detector)
         self.smoother = ScoreSmoother()
         self.holder = LabelHolder()
-        self._seen_s, self._turns, self._bands = -math.inf, 0.0, cycle(BANDS)
 
     def __call__(self, frame: npt.NDArray[np.uint8], time_s: float | None = None) -> sv.Detections:
         """Read one frame.
@@ -108,11 +87,11 @@ class ExpressionPipeline:
             `class_id`, index into `fer.EXPRESSIONS`; `confidence`, the
             probability of that class; and in `data`: ``class_name``, ``scores``
             (float32, n×7), ``state`` (a `FaceState`) and ``attention`` (float32,
-            n×6×6, as `fer.classification.attend` makes it; zeros while the face
-            is not read, or where the network has none). The keys are there even
-            when there is no face. A live label stays until another one has won
-            for a moment (`fer.smoothing`), so that it need not be the likeliest
-            of this frame.
+            n×6×6 of the shipped network, as `fer.classification.attend` makes it;
+            zeros while the face is not read, or where the network has none). The
+            keys are there even when there is no face. A live label stays until
+            another one has won for a moment (`fer.smoothing`), so that it need not
+            be the likeliest of this frame.
 
         Raises:
             ValueError: Another dtype or shape, or no pixels.
@@ -121,14 +100,13 @@ class ExpressionPipeline:
         if not self._live:
             return self._read_photo(frame)
         time_s = time.monotonic() if time_s is None else time_s
-        if time_s < self._seen_s:  # a film begins again
+        if time_s < self.follower.seen_s:  # a film begins again
             self.reset()
-        faces = self._follow(frame, time_s)
-        self._seen_s = time_s
+        faces = self.follower(frame, time_s, search_always=self.search_always)
         ids, read = np.asarray(faces.tracker_id), faces.data["read"]
         crops = crop_faces(frame, faces.xyxy)
         scores = np.full((len(faces), len(EXPRESSION_NAMES)), np.nan, np.float32)
-        maps = np.zeros((len(faces), *MAPS_SHAPE), np.float32)
+        maps = np.zeros((len(faces), *self.classifier.maps_shape), np.float32)
         scores[read], maps[read] = self.classifier.read(crops[read])
         scores = self.smoother(scores, ids, time_s)
         labels = self.holder(scores, ids, time_s)
@@ -139,45 +117,6 @@ class ExpressionPipeline:
         crops = crop_faces(frame, faces.xyxy)
         scores, maps = self.classifier.read(crops)
         return _described(faces, crops, scores.argmax(axis=1), scores, maps)
-
-    def _follow(self, frame: npt.NDArray[np.uint8], time_s: float) -> sv.Detections:
-        """Look where the faces were, and through a part of the whole frame when that is due."""
-        known = self.tracker.known
-        front = self.detector.near(frame, known).xyxy
-        aside = self.detector.turned(frame, _elsewhere(known, front)).xyxy
-        all_there = len(front) + len(aside) >= len(known) and not self.tracker.misses
-        bands = self._due(time_s, FULL_SEARCH_S if len(known) and all_there else EMPTY_SEARCH_S)
-        if bands:
-            hints = _elsewhere(self.detector.hint(frame, bands).xyxy, front, _SAME_FACE_IOU)
-            new = _elsewhere(self.detector.look(frame, hints).xyxy, front, _SAME_FACE_IOU)
-            front, aside = np.vstack([front, new]), _elsewhere(aside, new)
-        return self._track(frame, front, aside, time_s)
-
-    def _due(self, time_s: float, round_s: float) -> list[Band]:
-        """Which bands to search now, so that every one has its turn within `round_s` seconds."""
-        turns = self._turns + len(BANDS) * (time_s - self._seen_s) / round_s
-        turns = min(len(BANDS), math.inf if self.search_always else turns)
-        self._turns = turns % 1
-        return list(islice(self._bands, int(turns)))
-
-    def _track(
-        self,
-        frame: npt.NDArray[np.uint8],
-        front: Boxes,
-        aside: Boxes,
-        time_s: float,
-    ) -> sv.Detections:
-        looks = take_looks(crop_faces(frame, front))
-        nothing = np.full((len(aside), looks.shape[1]), np.nan, np.float32)
-        found = sv.Detections(np.vstack([front, aside]))
-        return self.tracker(found, np.vstack([looks, nothing]), time_s, covers=self.search_always)
-
-
-def _elsewhere(boxes: Boxes, others: Boxes, iou: float = _ELSEWHERE_IOU) -> Boxes:
-    """Those boxes that are not where another one is."""
-    if not len(boxes) or not len(others):
-        return boxes
-    return np.asarray(boxes[sv.box_iou_batch(boxes, others).max(axis=1) < iou])
 
 
 def is_too_dark(frame: npt.NDArray[np.uint8]) -> bool:

@@ -13,8 +13,9 @@ import supervision as sv
 from fer.annotation import ExpressionAnnotator
 from fer.cameras import camera_number
 from fer.errors import FerError
-from fer.media import Frame, Source, open_source
+from fer.media import Source, TimedFrame, open_source
 from fer.pipeline import ExpressionPipeline
+from fer.sources import public_name
 
 LATE_S = 0.1
 """A file's frame that comes later than this is passed over."""
@@ -88,7 +89,7 @@ class Played(NamedTuple):
 
 
 def play(
-    frames: Iterable[Frame],
+    frames: Iterable[TimedFrame],
     pipeline: ExpressionPipeline,
     *,
     live: bool,
@@ -146,10 +147,10 @@ class Player(threading.Thread):
     def __init__(
         self, source: str, model: Path | None, mirror: bool | None, previous: "Player | None"
     ) -> None:
-        # A read that never returns must not keep the program alive.
-        super().__init__(name=f"player of {source}", daemon=True)
         number = camera_number(source)
-        self.title = Path(source).name if number is None else f"Camera {number}"
+        self.title = Path(public_name(source)).name if number is None else f"Camera {number}"
+        # A read that never returns must not keep the program alive.
+        super().__init__(name=f"player of {self.title}", daemon=True)
         self.newest: Result | None = None
         self.ending = f"{self.title} ended unexpectedly."
         self._source, self._model, self._mirror = source, model, mirror

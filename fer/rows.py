@@ -15,6 +15,7 @@ import supervision as sv
 from fer.errors import OutputError, SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.files import OutputFile, reason
+from fer.sources import public_name
 
 COLUMNS: dict[str, type] = {
     "source": str,
@@ -32,7 +33,8 @@ COLUMNS: dict[str, type] = {
 }
 """The columns of every row, in their order, with the types of their values.
 
-- ``source``: the file, camera or URL as it was named.
+- ``source``: the file, camera or URL as it was named, but for what may be secret in a URL,
+  as `fer.sources.public_name` takes it out.
 - ``frame``: number of the frame, from 0; ``time_s``: its time in seconds since
   the beginning, by the clock of the stream. Both are 0 for a photograph.
 - ``face``: in a video the id that a face keeps while it is in view (−1 at
@@ -90,8 +92,8 @@ def make_rows(
 
 
 def as_text(source: str | Path) -> str:
-    """What ``source`` says of a file, whose name need not be UTF-8."""
-    return str(source).encode(errors="replace").decode()
+    """What ``source`` says of a file, whose name need not be UTF-8, or a URL, as `public_name`."""
+    return public_name(str(source)).encode(errors="replace").decode()
 
 
 class RowFile(OutputFile):
@@ -117,6 +119,9 @@ class RowFile(OutputFile):
 
     def write(self, rows: Iterable[Row]) -> None:
         """Add rows.
+
+        Args:
+            rows: Values by the names of the columns, as `make_rows` makes them.
 
         Raises:
             OutputError: There is no room for them; those before are kept.
@@ -195,6 +200,12 @@ def open_rows(path: Path, columns: Collection[str] = tuple(COLUMNS)) -> RowFile:
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Read a file of rows; what comes from CSV is text.
+
+    Args:
+        path: A file in one of the `SUFFIXES`' formats.
+
+    Yields:
+        Its rows, one at a time.
 
     Raises:
         SourceError: It cannot be read, is damaged or something else.

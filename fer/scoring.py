@@ -2,47 +2,26 @@
 
 import hashlib
 import multiprocessing
-import os
 import shutil
 import signal
-import threading
 from collections.abc import Collection, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing.connection import wait
-from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import NamedTuple
-
-import cv2
 
 from fer.containers import FILM_SUFFIXES
 from fer.errors import FerError, OutputError, SourceError
 from fer.files import reason, whole
-from fer.media import FileSource
 from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
-from fer.pictures import read_picture
-from fer.pipeline import ExpressionPipeline
-from fer.rows import COLUMNS, Row, as_text, make_rows, open_rows, read_rows
+from fer.rows import COLUMNS, as_text, open_rows, read_rows
+from fer.score_worker import Settings, read_into, start_worker
 
 SUFFIXES = (*PICTURE_SUFFIXES, *FILM_SUFFIXES)
 """How the names of photographs and videos end."""
 
 _ROWS_AT_ONCE = 1000
-
-
-class Settings(NamedTuple):
-    """How files are read.
-
-    Attributes:
-        model: Another model, as `fer.ExpressionPipeline` takes it.
-        every: Of a video every how many-th frame is read.
-    """
-
-    model: Path | None = None
-    every: int = 1
 
 
 class ScoreRun:
@@ -132,16 +111,18 @@ class ScoreRun:
         """Read files until all are done or a process dies."""
         context = multiprocessing.get_context("spawn")
         stop = context.Event()
-        pool = ProcessPoolExecutor(workers, context, _start_worker, (self._settings, stop))
+        pool = ProcessPoolExecutor(workers, context, start_worker, (self._settings, stop))
         try:
-            jobs = {pool.submit(_read_into, self._part(file), file): file for file in files}
+            with _undisturbed():
+                jobs = {pool.submit(read_into, self._part(file), file): file for file in files}
             for job in as_completed(jobs):
                 yield jobs[job], job.result()
         except BrokenProcessPool:
             return
         finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+            with _undisturbed():
+                stop.set()
+                pool.shutdown(cancel_futures=True)
 
     def merge(self) -> None:
         """Put the rows that were read together with those of earlier runs.
@@ -171,67 +152,14 @@ class ScoreRun:
             ) from error
 
 
-class _Reader:
-    """What a worker process reads with."""
-
-    def __init__(self, settings: Settings, stop: Event) -> None:
-        self._every, self._stop = settings.every, stop
-        self._photographs = ExpressionPipeline(settings.model, live=False)
-        self._videos = ExpressionPipeline(settings.model)
-
-    def read(self, file: Path, part: Path) -> str | None:
-        """Read a file; return why it could not be read, or only in part, if so."""
-        try:
-            with whole(open_rows(part)) as rows:
-                try:
-                    for some in self._rows(file):
-                        rows.write(some)
-                except SourceError as error:  # at the end: what was read until then is kept
-                    return str(error)
-        except OutputError:
-            raise
-        except FerError as error:
-            return str(error)
-        except Exception as error:  # whatever a bad file brings a library to
-            return f"{file} cannot be read: {error!r}."
-        return None
-
-    def _rows(self, file: Path) -> Iterator[list[Row]]:
-        if file.suffix.lower() in PICTURE_SUFFIXES:
-            yield make_rows(self._photographs(read_picture(file)), file)
-            return
-        self._videos.reset()
-        with FileSource(str(file)) as frames:
-            for number, (frame, time_s) in enumerate(frames):
-                if self._stop.is_set():
-                    raise FerError(f"{file} was given up.")
-                if number % self._every == 0:
-                    yield make_rows(self._videos(frame, time_s), file, number, time_s)
-
-
-_reader: _Reader
-
-
-def _start_worker(settings: Settings, stop: Event) -> None:
-    """Prepare a worker process, which the parent alone tells to stop."""
-    global _reader
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries' notes would break the progress bar
-    cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _reader = _Reader(settings, stop)
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot tell its workers, who would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _read_into(part: Path, file: Path) -> str | None:
-    return _reader.read(file, part)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C, as do the processes that are started now: a terminal sends it to all."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _sources(out: Path) -> set[str]:

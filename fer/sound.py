@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 
-from fer.containers import Clock
+from fer.packets import FilmPackets
 
 LONGEST_GAP_S = 3600.0
 """FFmpeg aborts the process where a track of MP4 has a gap of hours, in seconds."""
@@ -28,8 +28,8 @@ class Sound:
     """
 
     def __init__(self, sound: Any, video: Any, container: Any) -> None:
-        self._clock = Clock(video)
-        codec, packets = sound.codec_context, sound.container.demux(sound)
+        packets = (packet for packet in FilmPackets(video, sound) if packet.stream is sound)
+        codec = sound.codec_context
         name = codec.codec.canonical_name
         # AAC of broadcasts carries its description in every packet, where MP4 has it once.
         if name in _COPIED_SOUND and (name != "aac" or codec.extradata):
@@ -50,31 +50,29 @@ class Sound:
             try:
                 self._next = next(self._pieces, None)
             except (av.FFmpegError, ValueError) as error:  # damaged, or of another rate
-                logger.warning("The sound ends early: %s.", error)
+                # Not all that FFmpeg says: a URL may hold a password.
+                why = error.strerror if isinstance(error, av.FFmpegError) else error
+                logger.warning("The sound ends early: %s.", why)
                 self._next = None
 
     def _copied(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
         last = -math.inf
         for packet in packets:
-            if packet.dts is None or packet.pts is None:  # the last is empty
+            # The last is empty.
+            if packet.dts is None or packet.pts is None or packet.dts <= last:
                 continue
             unit_s = float(packet.time_base)
-            time_s = self._clock.count(packet.dts * unit_s, (packet.duration or 0) * unit_s)
-            shift = packet.dts - round(time_s / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            if packet.dts <= last:
-                continue
             _refuse_gap(max(packet.dts - last, abs(packet.pts - packet.dts)) * unit_s)
             last = packet.dts
             packet.stream = self._output
-            yield time_s, [packet]
+            yield packet.dts * unit_s, [packet]
 
     def _encoded(self, packets: Iterator[Any]) -> Iterator[tuple[float, list[Any]]]:
         end_s = -math.inf
         for packet in packets:
             for frame in packet.decode():
                 lasts_s = frame.samples / frame.sample_rate
-                time_s = self._clock.count(frame.time, lasts_s)
+                time_s = max(end_s, 0) if frame.time is None else frame.time
                 if time_s + lasts_s <= end_s:  # of this something was heard already
                     continue
                 time_s = max(time_s, end_s)

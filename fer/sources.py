@@ -1,21 +1,40 @@
 """What frames come from: a camera, a picture, a film, a stream."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-Frame = tuple[npt.NDArray[np.uint8], float]
+from fer.closable import Closable
+
+TimedFrame = tuple[npt.NDArray[np.uint8], float]
 """A BGR image, uint8 of shape (H, W, 3), and its time in seconds since the start."""
 
 
-class Source(ABC):
-    """Frames from somewhere, to be iterated once; as a context manager it lets go of them.
+def public_name(source: str) -> str:
+    """What to call a source wherever it is named: a URL without its user, password and query.
 
-    Iterating gives `Frame`s, whose times never run backwards, and raises
+    Args:
+        source: As `fer.media.open_source` takes it.
+
+    Returns:
+        ``rtsp://…@host/path`` for ``rtsp://user:password@host/path``, and
+        ``http://host/path?…`` for ``http://host/path?token=1``; anything else as it is.
+    """
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return source
+    # As far as the last @: a password may hold another, or a slash or a question mark.
+    _, user, rest = rest.rpartition("@")
+    rest, query, _ = rest.partition("?")
+    return f"{scheme}://{user and '…@'}{rest}{query and '?…'}"
+
+
+class Source(Closable):
+    """Frames from somewhere, to be iterated once.
+
+    Iterating gives `TimedFrame`s, whose times never run backwards, and raises
     `SourceError` where the frames end before their time.
 
     Attributes:
@@ -25,20 +44,5 @@ class Source(ABC):
     live: bool
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TimedFrame]:
         """Give the frames."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the camera or file; a second time does nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

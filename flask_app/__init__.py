@@ -20,7 +20,8 @@ from fer.errors import FerError, SourceError
 from fer.expressions import EXPRESSIONS
 from fer.media import Source, open_source
 from fer.pipeline import ExpressionPipeline
-from flask_app.broadcasting import Broadcaster, State, View
+from flask_app.broadcasting import Broadcaster
+from flask_app.view import State, View
 
 SOURCE_VARIABLE = "FER_SOURCE"
 LOOP_VARIABLE = "FER_LOOP"

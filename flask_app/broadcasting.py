@@ -1,28 +1,18 @@
 """One source and one thread that reads it, for any number of viewers."""
 
 import atexit
-import json
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
-from fer.annotation import describe
 from fer.cameras import CAMERA_SIZE
 from fer.errors import SourceError
-from fer.expressions import EXPRESSION_NAMES
-from fer.media import Frame, Source
+from fer.media import Source, TimedFrame
 from fer.pipeline import ExpressionPipeline
-from fer.playback import JOIN_S, Played, play
-from fer.rows import make_rows
+from fer.playback import JOIN_S, play
+from flask_app.view import State, View
 
 LINGER_S = 1.0
 """How long a source stays open without a viewer, so that a reloaded page finds it open."""
@@ -34,34 +24,8 @@ QUIET_S = 5.0
 """Without anything new for so long, viewers get the same view again: some are gone by then."""
 
 _SHORTEST_ROUND_S = 0.5  # of a film that loops: a picture is a film of one frame
-_JPEG_QUALITY = 80  # of 100
 
 _log = logging.getLogger(__name__)
-
-
-class State(StrEnum):
-    """What the source does."""
-
-    CLOSED = "closed"
-    OPENING = "opening"
-    LIVE = "live"
-    LOST = "lost"
-
-
-@dataclass(frozen=True)
-class View:
-    """What all viewers are shown at a moment.
-
-    Attributes:
-        state: `State.LIVE` or `State.LOST`.
-        jpeg: The annotated frame, or a picture that says that there is none.
-        result: JSON: ``state``, and of a frame ``time`` in seconds, ``size``
-            (width and height) and ``faces``.
-    """
-
-    state: State
-    jpeg: bytes
-    result: str
 
 
 class Broadcaster:
@@ -175,7 +139,7 @@ class Broadcaster:
                 if not self._is_watched():
                     return False
                 self._size = played.scene.shape[1::-1]
-                view = View(State.LIVE, _jpeg(played.scene), _result(played))
+                view = View.live(played)
                 self._closing.wait(played.due_s - time.monotonic())
                 self._publish(view)
         return True
@@ -192,11 +156,10 @@ class Broadcaster:
             self._changed.notify_all()
 
     def _lose(self, error: Exception) -> None:
-        """Tell the viewers that there is no picture, and the log why: a URL may hold a password."""
+        """Tell the viewers that there is no picture, and the log why: it may name an address."""
         if self.state != State.LOST:
             _log.warning("%s", error, exc_info=not isinstance(error, SourceError))
-        result = json.dumps({"state": State.LOST})
-        self._publish(View(State.LOST, _jpeg(_no_picture(self._size)), result))
+        self._publish(View.lost(self._size))
 
     def _send_home(self) -> None:
         with self._changed:
@@ -205,7 +168,7 @@ class Broadcaster:
             self._changed.notify_all()
 
 
-def _frames(source: Source) -> Iterator[Frame]:
+def _frames(source: Source) -> Iterator[TimedFrame]:
     """Give the frames. A damaged film ends where it can be read no further; a camera never ends."""
     given = False
     try:
@@ -218,45 +181,3 @@ def _frames(source: Source) -> Iterator[Frame]:
         _log.warning("%s", error)
     if source.live:
         raise SourceError("The camera gives no more pictures.")
-
-
-def _result(played: Played) -> str:
-    height, width = played.scene.shape[:2]
-    texts = describe(played.detections)
-    rows = make_rows(played.detections, source="")  # no face is one row too
-    faces: list[dict[str, Any]] = [
-        {
-            "face": row["face"],
-            "box": [row[edge] for edge in ("x1", "y1", "x2", "y2")],
-            **{key: row[key] for key in ("expression", "confidence", "state")},
-            "text": text,
-            "scores": {name: row[name] for name in EXPRESSION_NAMES},
-        }
-        for row, text in zip(rows, texts, strict=False)
-    ]
-    time_s = round(played.time_s, 3)
-    return json.dumps(
-        {"state": State.LIVE, "time": time_s, "size": [width, height], "faces": faces}
-    )
-
-
-def _no_picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Draw a still picture, BGR, that says that the source is lost."""
-    width, height = size
-    scene = np.full((height, width, 3), (44, 39, 31), np.uint8)
-    scale = min(width / 640, height / 480)
-    lines = (("No picture", 1.4, 2), ("It comes back by itself as soon as there is one.", 0.6, 1))
-    for place, (text, size_of_text, thickness) in zip((0.47, 0.57), lines, strict=True):
-        font = (cv2.FONT_HERSHEY_DUPLEX, size_of_text * scale)
-        strokes = max(1, round(thickness * scale))
-        (text_width, _), _ = cv2.getTextSize(text, *font, strokes)
-        corner = ((width - text_width) // 2, round(place * height))
-        cv2.putText(scene, text, corner, *font, (239, 236, 230), strokes, cv2.LINE_AA)
-    return scene
-
-
-def _jpeg(scene: npt.NDArray[np.uint8]) -> bytes:
-    encoded, data = cv2.imencode(".jpg", scene, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not encoded:
-        raise SourceError("OpenCV cannot write this frame as JPEG.")
-    return data.tobytes()

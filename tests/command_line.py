@@ -47,14 +47,15 @@ def fer(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> F
     return run
 
 
-def start(*arguments: object) -> "subprocess.Popen[str]":
-    """Start a command in a process of its own."""
+def start(*arguments: object, session: bool = False) -> "subprocess.Popen[str]":
+    """Start a command in a process of its own, as the first of those of a terminal if so wished."""
     return subprocess.Popen(
         [sys.executable, "-m", "fer", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=session,
     )
 
 

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,8 +20,9 @@ def write_film(
     size: tuple[int, int] = (320, 240),
     sound_rate: int = 48_000,
     faces: tuple[Face, ...] = SMALL,
+    later_s: float = 0.0,
 ) -> Path:
-    """Write a video whose frames come at the given times, with a tone of the same length.
+    """Write a video whose frames come at the given times, with a tone that ends then or later.
 
     Of the picture a second is made, and shown again and again.
     """
@@ -33,15 +35,14 @@ def write_film(
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.time_base = CLOCK
         audio = container.add_stream(sound, rate=sound_rate, layout="mono") if sound else None
-        heard = 0
+        heard, silent = 0, round((times[-1] + step + later_s) * sound_rate)
         for number, time_s in enumerate(times):
             frame = av.VideoFrame.from_ndarray(pictures[number % len(pictures)], format="bgr24")
             frame.pts, frame.time_base = round(time_s / CLOCK), CLOCK
             container.mux(video.encode(frame))
             if audio:
-                tone = _tone(heard, round((time_s + step) * sound_rate), sound_rate)
-                heard += tone.samples
-                container.mux(audio.encode(tone))
+                end = silent if time_s == times[-1] else round((time_s + step) * sound_rate)
+                heard = _hear(container, audio, heard, min(end, silent))
         for stream in container.streams:
             container.mux(stream.encode(None))
     return path
@@ -66,11 +67,30 @@ def write_long_film(path: Path, seconds: int, fps: int) -> Path:
     return path
 
 
-def _tone(start: int, end: int, rate: int) -> av.AudioFrame:
-    wave = 8000 * np.sin(2 * np.pi * 440 * np.arange(start, end) / rate)
-    frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[np.newaxis], "s16", "mono")
-    frame.sample_rate, frame.pts = rate, start
-    return frame
+def _hear(container: Any, audio: Any, start: int, end: int) -> int:
+    """Add a tone from one sample to another, where there is one."""
+    if start < end:
+        wave = 8000 * np.sin(2 * np.pi * 440 * np.arange(start, end) / audio.rate)
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.int16)[np.newaxis], "s16", "mono")
+        frame.sample_rate, frame.pts = audio.rate, start
+        container.mux(audio.encode(frame))
+    return end
+
+
+def set_time_back(path: Path, stream: bytes, number: int, seconds: float) -> None:
+    """Make one of the times in an MPEG-TS file wrong, as bad reception does.
+
+    The stream is called ``b"\xc0"`` where it is sound, and ``b"\xe0"`` where it is pictures.
+    """
+    data, at = bytearray(path.read_bytes()), -1
+    for _ in range(number):
+        at = data.index(b"\0\0\1" + stream, at + 1)  # where a packet begins
+    time = data[at + 9 : at + 14]  # 33 bits, between others
+    pts = (time[0] >> 1 & 7) << 30 | time[1] << 22 | time[2] >> 1 << 15 | time[3] << 7
+    pts = (pts | time[4] >> 1) - round(seconds / CLOCK)
+    time = (time[0] & 240 | pts >> 29 & 14 | 1, pts >> 22, pts >> 14 | 1, pts >> 7, pts << 1 | 1)
+    data[at + 9 : at + 14] = bytes(part & 255 for part in time)
+    path.write_bytes(data)
 
 
 def even_times(seconds: float, fps: int) -> list[float]:

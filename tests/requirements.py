@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -14,8 +15,8 @@ def require(program: str) -> str:
     return path
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip the test for want of something, or fail it where nothing may be wanting."""
     if os.environ.get("FER_REQUIRE_ALL") == "1":
         pytest.fail(f"{what}, and FER_REQUIRE_ALL=1")
-    pytest.skip(what)
+    pytest.skip(what, allow_module_level=True)

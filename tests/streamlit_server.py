@@ -19,6 +19,7 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
+FIREFOX = Path("/usr/bin/firefox-esr")
 FACE = (109, 64, 211, 165)
 """The astronaut's face in `portrait()`: x1, y1, x2, y2."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import chromium, open_page
+from tests.browser import chromium, open_page, settle
 from tests.streamlit_server import Server, browser_arguments
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -36,6 +36,7 @@ def test_no_page_breaks_a_rule_of_wcag_that_a_program_can_check(
         for name, fill in PAGES.items():
             page.goto(f"{server.url}/{name}")
             fill(page)
+            settle(page)
             page.mouse.move(5, 5)  # nothing is hovered over
             page.wait_for_function(SETTLED)
             result = axe.Axe().run(page, options=LEVELS)

@@ -1,12 +1,11 @@
 """The window, on a real X server, under real keys."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,10 +19,8 @@ from fer.media import open_source
 from fer.playback import play
 from fer.rows import read_rows
 from tests.synthetic import Face, FaceVideo, write_video
-from tests.waiting import PATIENCE_S, wait_for
-from tests.xserver import find_window, press_close_button, running_xserver, screenshot, xdotool
+from tests.xserver import Program, managing_windows, press_close_button, running_xserver, screenshot
 
-ROOT = Path(camera_app.__file__).parent
 TITLE = camera_app._TITLE
 FPS = 10
 
@@ -32,7 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="X11 is Linux's"
 
 @pytest.fixture(scope="module")
 def display():
-    with running_xserver() as name:
+    with running_xserver() as name, managing_windows(name):
         yield name
 
 
@@ -48,58 +45,14 @@ def videos(tmp_path_factory):
     return folder
 
 
-class App:
-    """The program, running."""
-
-    def __init__(self, display, *arguments, program=("camera_app.py",)):
-        self.display = display
-        environment = {**os.environ, "DISPLAY": display}
-        environment.pop("WAYLAND_DISPLAY", None)
-        self.process = subprocess.Popen(
-            [sys.executable, *program, *map(str, arguments)],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def window(self):
-        """Its window's number, once it shows."""
-
-        def find():
-            assert self.process.poll() is None, self.process.stderr.read()
-            return find_window(self.display, TITLE)
-
-        return wait_for(find, "the window")
-
-    def press(self, key):
-        """Press a key with the window in focus, as there is no window manager."""
-        xdotool(self.display, "windowfocus", "--sync", self.window(), "key", key)
-
-    def screenshot(self, path):
-        return screenshot(self.display, path)
-
-    def end(self):
-        """Its exit status and what it said."""
-        _, said = self.process.communicate(timeout=PATIENCE_S)
-        lines = [line for line in said.splitlines() if not line.startswith("INFO: Created Tensor")]
-        return self.process.returncode, lines
-
-
 @pytest.fixture
 def start(display):
-    apps = []
+    with ExitStack() as running:
 
-    def run(*arguments, on=display, **options):
-        apps.append(App(on, *arguments, **options))
-        return apps[-1]
+        def run(*arguments, on=display, program=("camera_app.py",)):
+            return running.enter_context(Program(on, TITLE, *program, *arguments))
 
-    yield run
-    for app in apps:
-        if app.process.poll() is None:
-            app.process.kill()
-        app.process.wait()
-        app.process.stderr.close()
+        yield run
 
 
 def drawn(picture, nearly=0):
@@ -126,7 +79,8 @@ def test_a_key_quits_with_a_face_in_view_and_without(start, videos, tmp_path, vi
     app = start("--source", videos / f"{video}.mp4")
     app.window()
     if video == "face":
-        wait_for(lambda: drawn(app.screenshot(tmp_path / "screen.png")) > 200, "a drawn face")
+        screen = tmp_path / "screen.png"
+        app.wait_for(lambda: drawn(screenshot(app.display, screen)) > 200, "a drawn face")
     app.press(key)
     assert app.end() == (0, [])
 
@@ -165,7 +119,7 @@ def test_what_is_shown_is_kept_as_a_video_and_rows(start, videos, tmp_path, ende
     app = start("--source", videos / "face.mp4", "--record", out, "--rows", rows)
     app.window()
     partial = tmp_path / "rows.partial.csv"
-    wait_for(lambda: partial.exists() and partial.stat().st_size > 2000, "rows")
+    app.wait_for(lambda: partial.exists() and partial.stat().st_size > 2000, "rows")
     if ended_by == "q":
         app.press("q")
     else:
@@ -186,7 +140,8 @@ def test_what_is_shown_is_kept_as_a_video_and_rows(start, videos, tmp_path, ende
 def test_avatars_are_shown(start, videos, tmp_path, view):
     app = start("--source", videos / "face.mp4", "--avatars", view)
     app.window()
-    wait_for(lambda: avatar(app.screenshot(tmp_path / "screen.png")) > 300, "an avatar")
+    screen = tmp_path / "screen.png"
+    app.wait_for(lambda: avatar(screenshot(app.display, screen)) > 300, "an avatar")
     app.press("q")
     assert app.end() == (0, [])
 
@@ -343,6 +298,14 @@ def test_a_frame_is_mirrored_before_anything_is_seen_or_drawn(mirror):
     expected = frame[:, ::-1] if mirror else frame
     np.testing.assert_array_equal(pipeline.frames[0], expected)
     np.testing.assert_array_equal(window.scenes[0][100:], expected[100:])
+
+
+def test_no_frame_rate_is_told_before_there_is_one():
+    black = np.zeros((480, 640, 3), np.uint8)
+    window = FakeWindow(3)
+    frames = [(black.copy(), number / 10) for number in range(3)]
+    camera_app.show(play(frames, SeesNothing(), live=False), window)
+    assert [scene.any() for scene in window.scenes] == [False, True, True]
 
 
 def test_a_slow_machine_drops_frames_and_keeps_the_pace():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -63,13 +64,30 @@ def names(folder):
 # Photographs
 
 
-def test_photographs_are_named_in_a_table(fer, photographs, monkeypatch):
+def test_each_face_of_a_photograph_is_a_line(fer, photographs, monkeypatch):
     monkeypatch.chdir(photographs)
+    cv2.imwrite("wall.png", np.full((90, 90, 3), 200, np.uint8))
+    both = np.hstack([portrait("astronaut"), portrait("astronaut")])
+    cv2.imwrite("z.png", both)
     done = fer("image", ".")
     assert (done.code, done.err) == (0, "")
-    lines = [line for line in done.out.splitlines() if "│" in line]
-    assert "astronaut.jpg" in lines[0] and "happy" in lines[0]
-    assert "hopper.png" in lines[1] and len(lines) == 2
+    seen, hopper, wall, left, right = done.out.splitlines()
+    assert re.fullmatch(r"astronaut\.jpg +face 0 +\d+ pixels  happy \d+ ?%", seen)
+    assert hopper.startswith("more/hopper.png  face 0 ") and "neutral" in hopper
+    assert re.fullmatch(r"wall\.png +no face", wall)
+    assert left.startswith("z.png ") and right.startswith("z.png ")
+    assert [line.index("face") for line in (seen, hopper, left, right)] == [17] * 4
+
+
+def test_lines_come_as_the_photographs_are_read(photographs):
+    for number in range(200):
+        os.link(photographs / "astronaut.jpg", photographs / f"{number}.jpg")
+    process = start("image", photographs)
+    assert "happy" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    done = end(process)
+    assert (done.code, done.err) == (130, "")
+    assert all("happy" in line for line in done.out.splitlines())
 
 
 def test_a_name_with_brackets_is_printed_as_it_is(fer, photographs, monkeypatch):
@@ -253,6 +271,7 @@ def test_two_pictures_of_one_name_are_not_written_over_each_other(fer, photograp
     "options",
     [
         ["--out", "file/copies"],
+        ["--out", "file"],
         ["--csv", "file/rows.csv"],
         ["--csv", "no/rows.csv"],
         ["--csv", "rows.txt"],
@@ -304,7 +323,7 @@ def test_frames_without_a_face_have_rows_too(fer, films, tmp_path):
 
 def test_without_outputs_the_shares_are_told(fer, films):
     done = fer("video", films / "face.mp4")
-    assert "0:02 minutes, 20 frames read" in done.out
+    assert "0:02 of video, 20 frames read" in done.out
     assert all(expression.name in done.out for expression in EXPRESSIONS)
     assert "a face in 0% of them" in fer("video", films / "nobody.mp4").out
 
@@ -341,11 +360,12 @@ def test_faces_can_be_hidden_or_joined_by_avatars(fer, films, tmp_path, view):
 def test_seconds_end_it_early(fer, films, tmp_path):
     fer("video", films / "face.mp4", "--seconds", 1, "--out", tmp_path / "a.mp4")
     assert length_s(tmp_path / "a.mp4") == pytest.approx(1, abs=0.05)
+    assert fer("video", films / "face.mp4", "--seconds", 0).code == 2
 
 
 BAD_VIDEOS = {
     "missing.mp4": (None, "does not exist"),
-    "empty.mp4": (lambda path: path.write_bytes(b""), "cannot be read as a video"),
+    "empty.mp4": (lambda path: path.write_bytes(b""), "it is empty"),
     "text.mp4": (lambda path: path.write_text("hello\n"), "cannot be read as a video"),
     "folder": (lambda path: path.mkdir(), "is a folder"),
     "63": (None, "no camera 63"),

@@ -1,4 +1,4 @@
-"""Which ICE servers browser and server are given."""
+"""Which ICE servers browser and server are given, and how a connection that stumbles is taken."""
 
 import json
 from collections.abc import Iterator
@@ -9,9 +9,27 @@ from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 
 from fer import SourceError
-from fer.web import connection
+from fer.web import advice, connection
+from tests.browser import chromium, open_page
+from tests.streamlit_server import browser_arguments
 
 TURN = {"urls": ["turn:example.org:3478"], "username": "anna", "credential": "hush"}
+# A page with the component's frame alone, whose browser says of a connection what it is told to.
+STUMBLING = """async (script) => {
+  document.body.innerHTML = `<p><i role="alert"></i></p><iframe title="streamlit_webrtc"></iframe>`;
+  const view = document.querySelector("iframe").contentWindow;
+  const state = { get() { return this.said; }, configurable: true };
+  Object.defineProperty(view.RTCPeerConnection.prototype, "connectionState", state);
+  window.begin = () => (window.one = new view.RTCPeerConnection());
+  window.seen = (said) => { one.said = said; return one.connectionState; };
+  const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  const { default: advise } = await import(url);
+  advise({
+    parentElement: document.querySelector("p"), data: {},
+    setStateValue: (name, value) => { window[name] = value; },
+  });
+  begin();
+}"""
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +139,16 @@ def test_a_policy_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_ICE_TRANSPORT_POLICY", "turn")
     with pytest.raises(SourceError, match="expected all or relay"):
         connection.browser_configuration()
+
+
+@pytest.mark.browser
+def test_a_connection_that_stumbles_is_not_taken_for_one_that_is_over() -> None:
+    with chromium(*browser_arguments(None)) as browser:
+        page = open_page(browser, "about:blank")
+        page.evaluate(STUMBLING, advice._SCRIPT)
+        page.wait_for_function("() => seen('disconnected') === 'connecting'")
+        assert page.evaluate("seen('connected')") == "connected"
+        assert page.evaluate("seen('failed')") == "failed"
+        page.wait_for_function("() => window.lost")
+        page.evaluate("() => { begin(); seen('new'); }")
+        page.wait_for_function("() => window.lost === false")

@@ -1,5 +1,6 @@
 import csv
 import gzip
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -72,18 +73,41 @@ def test_zip_without_the_csv_says_so(tmp_path: Path) -> None:
         load_dataset(tmp_path / "other.zip")
 
 
-@pytest.mark.parametrize("name", ["fer2013.csv.gz", "fer2013.csv.zip"])
-def test_damaged_archive_is_named(table: Path, name: str) -> None:
-    packed = table.with_name(name)
-    if name.endswith("gz"):
-        data = bytearray(gzip.compress(table.read_bytes()))
-    else:
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.write(table, "fer2013.csv")
-        data = bytearray(packed.read_bytes())
+def pack(table: Path, method: int = zipfile.ZIP_DEFLATED) -> bytearray:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.write(table, "fer2013.csv")
+    return bytearray(packed.getvalue())
+
+
+@pytest.mark.parametrize("method", [None, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_damaged_archive_is_named(table: Path, method: int | None) -> None:
+    packed = table.with_name("fer2013.csv.zip" if method else "fer2013.csv.gz")
+    data = pack(table, method) if method else bytearray(gzip.compress(table.read_bytes()))
     data[len(data) // 2 : len(data) // 2 + 400] = bytes(400)
     packed.write_bytes(data)
-    with pytest.raises(DatasetError, match=name):
+    with pytest.raises(DatasetError, match=packed.name):
+        load_dataset(packed)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "complaint"),
+    [
+        (6, 1, "password required"),  # the flags
+        (8, 9, "compression method"),  # Deflate64
+        (4, 99, "zip file version 9.9"),  # needed to unpack it
+    ],
+)
+def test_zip_that_python_cannot_unpack_says_what_to_do(
+    table: Path, place: int, value: int, complaint: str
+) -> None:
+    data = pack(table)
+    # In the file's header, and two bytes further in the directory at the end.
+    for field in (place, data.rindex(b"PK\1\2") + place + 2):
+        data[field] = value
+    packed = table.with_name("fer2013.csv.zip")
+    packed.write_bytes(data)
+    with pytest.raises(DatasetError, match=rf"\.zip cannot be unpacked .*{complaint}.*: expected"):
         load_dataset(packed)
 
 

@@ -21,6 +21,7 @@ from aioice.turn import create_turn_endpoint
 
 from fer.cli.check import check
 from fer.errors import ModelError
+from fer.smoothing import ScoreSmoother
 from fer.web import connection
 from fer.web.sample import SAMPLE_PHOTOS
 from tests.browser import chromium, open_page, says_happy, start, upload
@@ -171,6 +172,11 @@ def test_the_service_is_one_that_systemd_understands_and_calls_well_locked(tmp_p
         assert "Unknown" not in done.stderr
 
 
+def test_what_visitors_send_lies_on_the_disk_and_goes_with_the_service() -> None:
+    unit = (DEPLOY / "fer.service").read_text(encoding="utf-8").splitlines()
+    assert {"Environment=TMPDIR=/var/tmp", "PrivateTmp=yes"} <= set(unit)
+
+
 def test_the_commands_of_the_service_are_those_that_work_here() -> None:
     unit = (DEPLOY / "fer.service").read_text(encoding="utf-8")
     commands = re.findall(r"^ExecStart(?:Pre)?=\S+ (.*)", unit, re.MULTILINE)
@@ -187,6 +193,18 @@ def test_the_commands_of_the_service_are_those_that_work_here() -> None:
 def test_a_page_that_could_read_no_face_does_not_start(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=tmp_path.name):
         check(tmp_path)
+
+
+def test_a_model_that_reads_photographs_but_no_stream_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("another shape")
+
+    monkeypatch.setattr(ScoreSmoother, "__call__", fail)
+    with pytest.raises(ModelError, match=r"cannot read a stream .*another shape"):
+        check()
+    assert "Ready" not in capfd.readouterr().out
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -128,6 +128,12 @@ def test_votes_are_measured_where_most_taggers_agree(exported: Path) -> None:
     assert "ferplus" not in evaluate_on(exported, dataset, "public")[1]
 
 
+def test_votes_of_which_none_agree_are_no_error(exported: Path) -> None:
+    dataset = make_dataset(make_rows(training=1, public=1, private=0))
+    split = replace(dataset, votes=np.zeros((len(dataset), 10), np.int64))
+    assert evaluate_on(exported, split, "public")[1]["ferplus"] == {"faces": 0}
+
+
 def test_mirror_images_count_only_on_request_and_apart(exported: Path) -> None:
     public = DATASET.split("public")
     mirrored = np.ascontiguousarray(public.faces[:, :, ::-1])

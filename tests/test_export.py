@@ -5,8 +5,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import skimage.data
 from ai_edge_litert.interpreter import Interpreter
 
+from fer import ExpressionPipeline
 from fer.card import KERAS_FILE, STAGES_FILE, load_card, verify
 from fer.classification import ExpressionClassifier, calibrated, resolve_model, softmax
 from fer.errors import ModelError
@@ -101,6 +103,15 @@ def test_network_without_attention_exports_without_it(tmp_path: Path) -> None:
     assert export_litert(tmp_path / "fer.keras", tmp_path).network == "plain"
     runner = ExpressionClassifier(tmp_path)._run
     assert set(runner.get_output_details()) == {"logits"}
+
+
+def test_maps_of_another_size_are_as_good(tmp_path: Path) -> None:
+    se_resnet((8, 16, 32), (1, 1, 1), first_stride=1).save(tmp_path / "fer.keras")
+    export_litert(tmp_path / "fer.keras", tmp_path)
+    pipeline, frame = ExpressionPipeline(tmp_path), skimage.data.astronaut()[..., ::-1].copy()
+    for time_s in (0.0, 0.1):
+        assert pipeline(frame, time_s).data["attention"].shape == (1, 12, 12)
+    assert pipeline(np.zeros_like(frame), 9.0).data["attention"].shape == (0, 12, 12)
 
 
 def run_litert(path: Path) -> dict[str, np.ndarray]:
@@ -202,6 +213,11 @@ def test_export_of_another_network_keeps_nothing_of_the_old_one(tiny: Path) -> N
 def test_card_names_the_network_as_its_run_does(tiny: Path) -> None:
     (tiny.parent / "run.json").write_text(json.dumps({"network": "vgg_small"}))
     assert export_litert(tiny, tiny.parent / "out").network == "vgg_small"
+
+
+def test_what_an_unreadable_run_calls_its_network_does_not_matter(tiny: Path) -> None:
+    (tiny.parent / "run.json").write_text("{")
+    assert export_litert(tiny, tiny.parent / "out").network == "tiny"
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

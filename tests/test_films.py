@@ -32,10 +32,8 @@ def test_who_stops_reading_keeps_what_was_read_until_then(film, tmp_path):
 
 
 def test_hidden_faces_are_looked_for_in_every_frame(film, tmp_path):
-    task = FilmTask(str(film), tmp_path / "copy.mp4", faces=FaceView.BLUR, every=2)
     with pytest.raises(OutputError, match="every"):
-        next(read_film(task))
-    assert list(tmp_path.iterdir()) == []
+        FilmTask(str(film), tmp_path / "copy.mp4", faces=FaceView.BLUR, every=2)
 
 
 def test_a_summary_counts_what_was_told_and_what_was_not():

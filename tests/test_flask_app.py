@@ -28,7 +28,7 @@ from werkzeug.serving import make_server
 import flask_app
 from fer import EXPRESSIONS, SourceError
 from fer.expressions import EXPRESSION_NAMES
-from fer.media import Frame, Source
+from fer.media import Source, TimedFrame
 from flask_app import broadcasting, create_app
 from tests.browser import PHONE, chromium, open_page
 from tests.streamlit_server import browser_arguments, free_port
@@ -64,7 +64,7 @@ class Stream(Source):
     def __init__(self, camera: Camera) -> None:
         self.camera, self.open = camera, True
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[TimedFrame]:
         begun = time.monotonic()
         for frame in itertools.cycle(self.camera.frames):
             time.sleep(0.03)
@@ -323,6 +323,7 @@ def test_why_a_source_is_lost_is_told_to_the_log_alone(caplog: pytest.LogCapture
     with serving(secret) as url, opened(f"{url}/events") as events:
         assert next(results(events)) == {"state": "lost"}
     wait_for(lambda: "127.0.0.1:9/door" in caplog.text, "the log")
+    assert "secret" not in caplog.text
 
 
 def test_a_broken_frame_does_not_end_the_thread(

@@ -11,7 +11,7 @@ from fer.expressions import EXPRESSION_NAMES, EXPRESSIONS, FaceState
 from fer.rows import read_rows
 from fer.web import history as module
 from fer.web.history import History
-from fer.web.summary import clock, summary_html
+from fer.web.summary import summary_html
 from tests.disks import small_files
 
 HAPPY, SAD = EXPRESSION_NAMES.index("happy"), EXPRESSION_NAMES.index("sad")
@@ -45,17 +45,25 @@ def history(tmp_path: Path) -> Iterator[History]:
 ONE = (0, HAPPY, FaceState.OK)
 
 
-def test_rows_are_written_five_times_a_second(history: History) -> None:
-    for frame in range(90):
-        history.add(faces(ONE), 1000 + frame / 30)
+@pytest.mark.parametrize("fps", [11, 15, 30])
+def test_rows_are_written_five_times_a_second(history: History, fps: int) -> None:
+    for frame in range(10 * fps):  # each comes a little late, as over a network
+        history.add(faces(ONE), 1000 + frame / fps + 0.004 * (frame % 3))
     history.close()
     rows = list(read_rows(history.rows))
     times = np.array([float(row["time_s"]) for row in rows])
-    assert 13 <= len(rows) <= 15 and times[0] == 0
-    assert (np.diff(times) >= 0.199).all()
-    assert [int(row["frame"]) for row in rows] == np.rint(30 * times).astype(int).tolist()
+    assert len(rows) == pytest.approx(50, abs=1) and times[0] == 0
+    assert (np.diff(times) > 0.1).all()
     assert {row["source"] for row in rows} == {"camera"}
-    assert history.seconds == pytest.approx(89 / 30)
+    assert history.seconds == pytest.approx(10, abs=0.1)
+
+
+def test_rows_name_their_frames(history: History) -> None:
+    for frame in range(30):
+        history.add(faces(ONE), frame / 30)
+    history.close()
+    numbers = [(int(row["frame"]), float(row["time_s"])) for row in read_rows(history.rows)]
+    assert numbers == [(frame, pytest.approx(frame / 30, abs=1e-3)) for frame, _ in numbers]
 
 
 def test_the_summary_counts_what_could_be_told_and_why_not(history: History) -> None:
@@ -63,7 +71,7 @@ def test_the_summary_counts_what_could_be_told_and_why_not(history: History) -> 
     for second, state in enumerate(states):
         history.add(faces((0, HAPPY if second < 4 else SAD, state)), second)
     html = summary_html(history)
-    assert "In 9 s the program saw" in html
+    assert "In 0:09 of video the program saw" in html
     assert "<td>40 %</td>" in html and "<td>20 %</td>" in html
     assert "Not certain: 40 % (too dark 30 %, unsure 10 %)." in html
     # An unsure face has probabilities, a dark one has none to rely on.
@@ -74,8 +82,7 @@ def test_the_summary_counts_what_could_be_told_and_why_not(history: History) -> 
 def test_a_stream_without_a_face_says_so(history: History) -> None:
     history.add(faces(), 0.0)
     history.add(faces(), 61.0)
-    assert "No face was seen in 1 min 1 s." in summary_html(history)
-    assert clock(61.0) == "1:01"
+    assert "No face was seen in 1:01 of video." in summary_html(history)
 
 
 def test_each_face_has_its_own_last_minute(history: History) -> None:

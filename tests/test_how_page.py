@@ -124,7 +124,7 @@ def test_every_step_is_shown_with_its_pictures_on_a_desk_and_on_a_phone(server: 
         page.set_viewport_size(PHONE)
         page.wait_for_function(PICTURES_LOADED)
         settle(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
         assert page.evaluate(CUT_OFF) == []
         assert page.locator("[data-testid=stException]").count() == 0
 

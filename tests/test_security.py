@@ -1,5 +1,6 @@
 """What a stranger can make the page do: nothing but what it offers."""
 
+import tomllib
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
@@ -7,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.browser import chromium, open_page
-from tests.streamlit_server import Server, browser_arguments
+from tests.streamlit_server import ROOT, Server, browser_arguments
 from tests.waiting import PATIENCE_S
 
 STRANGER = "https://stranger.example"
@@ -29,6 +30,16 @@ def test_a_file_is_taken_from_the_page_itself_only(server: Server) -> None:
     for origin in (STRANGER, server.url):  # one that lacks the page's token
         status, text = ask(server, "/_stcore/upload_file/session/file", "PUT", Origin=origin)
         assert (status, text) == (403, "XSRF token missing or invalid")
+
+
+def test_the_shipped_settings_tell_nobody_anything() -> None:
+    shipped = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert shipped["browser"]["gatherUsageStats"] is False
+    assert shipped["browser"]["serverAddress"], "or a web service is asked for it"
+    assert shipped["server"]["enableXsrfProtection"] is True
+    assert shipped["server"]["enableStaticServing"] is False
+    assert shipped["server"]["showEmailPrompt"] is False
+    assert shipped["client"]["showErrorDetails"] == "none"
 
 
 def test_another_site_may_not_speak_to_the_page(server: Server) -> None:

@@ -1,11 +1,15 @@
 """The browser page, driven in a real Chromium by a camera with a known picture."""
 
 import base64
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,15 @@ import av
 import cv2
 import numpy as np
 import pytest
+import streamlit as st
+import streamlit_webrtc.component
 import supervision as sv
 from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
-from fer.web import advice, live, seats
+from fer.web import advice, live, panel, seats
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
@@ -33,7 +39,9 @@ from tests.browser import (
     press,
     says_happy,
     see_frames,
+    settle,
     start,
+    try_sample,
 )
 from tests.streamlit_server import FACE, ROOT, Server, browser_arguments, portrait, running_page
 from tests.waiting import PATIENCE_S, wait_for
@@ -66,6 +74,15 @@ if (navigator.mediaDevices) {
   navigator.mediaDevices.getUserMedia = (wish) => { window.wishes.push(wish); return ask(wish); };
 }
 """
+# What the browser itself says of the newest connection.
+KEEP_CONNECTION = """
+const state = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "connectionState").get;
+window.RTCPeerConnection = new Proxy(RTCPeerConnection, {
+  construct: (kind, given) => (window.connection = new kind(...given)),
+});
+window.connectionState = () => state.call(connection);
+"""
+NO_WEBRTC = "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection"
 NO_CAMERA = [
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
@@ -220,6 +237,46 @@ def test_a_connection_that_hangs_is_told_within_seconds(camera: Path, server: Se
         page.wait_for_url("**/video")
 
 
+@contextmanager
+def standing_still(server: Server) -> Iterator[None]:
+    """Nothing comes from the server, as where the network is gone."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing stops a process here")
+def test_a_connection_that_is_lost_is_told(camera: Path, server: Server) -> None:
+    with chromium(*browser_arguments(camera)) as browser:
+        page = open_page(browser, server.url, KEEP_CONNECTION)
+        holder = start(page)
+        says_happy(page)
+        with standing_still(server):
+            holder.wait_for_function("connectionState() === 'failed'")
+        page.get_by_text(panel.LOST).wait_for()
+        page.get_by_text("the program saw").wait_for()
+        start(page)
+        says_happy(page)
+        page.get_by_text(panel.LOST).wait_for(state="detached")
+        press(page, "STOP")
+        page.get_by_text("the program saw").wait_for()
+        assert page.get_by_text(panel.LOST).count() == 0
+
+
+@pytest.mark.browser
+def test_start_is_back_where_the_sample_fails(server: Server) -> None:
+    with chromium(*browser_arguments(None)) as browser:
+        page = open_page(browser, server.url, NO_WEBRTC)
+        try_sample(page)
+        page.get_by_text(advice.NO_WEBRTC).wait_for()
+        press(page, "START")
+        page.get_by_text(advice.NO_WEBRTC).wait_for()
+
+
 @pytest.mark.browser
 def test_who_comes_to_a_full_page_is_asked_to_wait_and_gets_the_next_place(
     camera: Path, tmp_path: Path
@@ -275,7 +332,7 @@ def test_the_switches_and_the_recorder_work_while_the_stream_runs(
         page.get_by_text(re.compile("Recording 0:(0[4-9]|[1-5].) of 5:00")).wait_for()
         page.get_by_role("button", name="Stop recording").click()
         told = page.get_by_text(re.compile("Recorded 0:..")).inner_text()
-        recorded_s = int(told.split(":")[1]) + 0.5
+        recorded_s = int(told.split(":")[1])  # rounded
         page.get_by_text("Plain", exact=True).click()
         wait_for(lambda: fits(holder, HEAD) > 0.8, "the bare face")
         assert holder.evaluate("document.querySelector('video').mark") == "the same stream"
@@ -340,7 +397,7 @@ def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Ser
         assert box["y"] + box["height"] < PHONE["height"]
         page.wait_for_function(FITS)
 
-        page.get_by_role("button", name="Try the sample").click()
+        try_sample(page)
         page.locator(".fer-face caption", has_text="Face 2").wait_for()
         page.locator(".fer-chart [role=img]").first.wait_for()
         page.wait_for_function(FITS)
@@ -364,6 +421,9 @@ def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Ser
 def test_the_camera_is_asked_for_as_chosen(camera: Path, server: Server) -> None:
     with chromium(*browser_arguments(camera)) as browser:
         page = open_page(browser, server.url, KEEP_WISHES)
+        # Whoever opens it before the page stands still may see it close again.
+        page.frame_locator("iframe").get_by_role("button", name="START").wait_for()
+        settle(page)
         page.get_by_test_id("stPopoverButton").click()
         page.get_by_text("Rear", exact=True).click()
         page.get_by_text("1280 × 720, 15 frames a second").click()
@@ -438,3 +498,27 @@ def test_who_comes_back_while_the_stream_still_ends_is_offered_the_recording(
         one.proto.label.startswith("Download the recording") for one in page.get("download_button")
     )
     visit.end()
+
+
+def test_only_a_page_that_was_left_ends_its_stream_not_runs_of_the_script_that_were_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[object] = []
+    monkeypatch.setattr(
+        streamlit_webrtc.component, "get_this_session_info", object
+    )  # there is no server
+    monkeypatch.setattr(streamlit_webrtc.component, "_reset_context", ended.append)
+    monkeypatch.setattr(
+        live,
+        "webrtc_streamer",
+        lambda key, **_: streamlit_webrtc.component._get_or_create_context(key),
+    )
+    page = AppTest.from_function(live_page, default_timeout=PATIENCE_S).run()
+    with monkeypatch.context() as broken_off:
+        broken_off.setattr(live.connection, "browser_configuration", st.stop)
+        page.run().run()
+    page.run()
+    assert not page.exception and not ended
+    page.session_state["stream"].turned_away = True  # for one run there is no place
+    page.run()
+    assert not page.exception and ended

@@ -1,30 +1,38 @@
 """The Tk window, on a real X server, under real clicks and keys."""
 
-import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
 import pytest
+import supervision as sv
 
+from fer.annotation import describe
 from tests.requirements import missing
 from tests.synthetic import Face, FaceVideo, portrait, write_video
 from tests.waiting import PATIENCE_S, wait_for
-from tests.xserver import find_window, press_close_button, running_xserver, screenshot, xdotool
+from tests.xserver import (
+    Program,
+    find_window,
+    press_close_button,
+    running_xserver,
+    screenshot,
+    xdotool,
+)
 
 try:
     import tk_app
 except SystemExit as said:
     missing(str(said))
 
-ROOT = Path(tk_app.__file__).parent
+from fer.tk_view import PAPER, TITLE
+
 FPS = 10
 HAPPY_YELLOW, MOUTH_RED, SAD_BLUE = (0x44, 0xC7, 0xF2), (0x3F, 0x2F, 0x8C), (0xA7, 0x79, 0x4E)
 
@@ -58,7 +66,8 @@ class Person:
     """Somebody at the window, which runs in this process."""
 
     def __init__(self, display, app, folder):
-        self.display, self.app, self._folder = display, app, folder
+        self.display, self._folder = display, folder
+        self.app, self.view = app, app.view
 
     def wait_for(self, condition, what):
         def served():
@@ -68,7 +77,7 @@ class Person:
         return wait_for(served, what)
 
     def reads(self, *words):
-        status = self.app.status
+        status = self.view.status
         self.wait_for(lambda: all(w in status.get() for w in words), f"{words} in the status line")
 
     def click(self, widget):
@@ -83,7 +92,7 @@ class Person:
     def take_focus(self):
         """Do what a window manager would do for a new window."""
 
-        window = self.wait_for(lambda: find_window(self.display, tk_app._TITLE), "the window")
+        window = self.wait_for(lambda: find_window(self.display, TITLE), "the window")
         xdotool(self.display, "windowfocus", "--sync", window)
         self.wait_for(self.app.root.focus_get, "the focus")
         return window
@@ -117,30 +126,32 @@ def person(display, monkeypatch, tmp_path):
 
 
 def test_start_shows_the_picture_and_the_avatar_and_stop_takes_them_away(person, films):
-    app = person.app
-    app.source.set(str(films / "astronaut.mp4"))
-    person.click(app.start_button)
-    person.wait_for(lambda: app.said.get().startswith("happy"), "a happy astronaut")
-    person.wait_for(lambda: "frames a second" in app.rate.get(), "the frame rate")
-    assert app.said.get().endswith(" %")
-    assert person.sees(HAPPY_YELLOW, app.picture) > 300, "no frame round the face"
-    assert person.sees(HAPPY_YELLOW, app.avatar) > 3000 and person.sees(MOUTH_RED, app.avatar) > 300
-    assert not person.sees(SAD_BLUE, app.avatar)
+    app, view = person.app, person.view
+    view.source.set(str(films / "astronaut.mp4"))
+    person.click(view.start_button)
+    person.wait_for(lambda: view.said.get().startswith("happy"), "a happy astronaut")
+    person.wait_for(lambda: "frames a second" in view.rate.get(), "the frame rate")
+    assert view.said.get().endswith(" %")
+    assert person.sees(HAPPY_YELLOW, view.picture) > 300, "no frame round the face"
+    assert person.sees(HAPPY_YELLOW, view.avatar) > 3000
+    assert person.sees(MOUTH_RED, view.avatar) > 300
+    assert not person.sees(SAD_BLUE, view.avatar)
     player = app.player
-    person.click(app.stop_button)
+    person.click(view.stop_button)
     person.reads("Stopped")
     wait_for(lambda: not player.is_alive(), "the thread to end")
-    assert not person.sees(HAPPY_YELLOW, app.picture) and not person.sees(HAPPY_YELLOW, app.avatar)
-    assert app.said.get() == app.rate.get() == ""
+    assert not person.sees(HAPPY_YELLOW, view.picture)
+    assert not person.sees(HAPPY_YELLOW, view.avatar)
+    assert view.said.get() == view.rate.get() == ""
 
 
 def test_a_button_that_would_do_nothing_is_disabled(person, films):
-    app = person.app
-    assert app.stop_button.instate(["disabled"]) and app.start_button.instate(["!disabled"])
-    app.source.set(str(films / "nobody.mp4"))
-    person.click(app.start_button)
+    view = person.view
+    assert view.stop_button.instate(["disabled"]) and view.start_button.instate(["!disabled"])
+    view.source.set(str(films / "nobody.mp4"))
+    person.click(view.start_button)
     person.reads("Playing")
-    assert app.stop_button.instate(["!disabled"]) and app.start_button.instate(["disabled"])
+    assert view.stop_button.instate(["!disabled"]) and view.start_button.instate(["disabled"])
 
 
 @pytest.mark.parametrize("name", ["IMG_1.MOV", "scan.tif", "talk.3gp", "CLIP.WEBM"])
@@ -161,14 +172,14 @@ def test_a_file_can_be_chosen_from_a_dialog(person, films):
 
     chooser = threading.Thread(target=choose)
     chooser.start()
-    person.click(person.app.open_button)
+    person.click(person.view.open_button)
     person.reads("Playing astronaut.mp4")
     chooser.join()
-    assert person.app.source.get() == str(films / "astronaut.mp4")
+    assert person.view.source.get() == str(films / "astronaut.mp4")
 
 
 def test_the_space_bar_starts_and_stops(person, films):
-    person.app.source.set(str(films / "nobody.mp4"))
+    person.view.source.set(str(films / "nobody.mp4"))
     person.press("space")
     person.reads("Playing nobody.mp4")
     person.press("space")
@@ -176,13 +187,13 @@ def test_the_space_bar_starts_and_stops(person, films):
 
 
 def test_keys_typed_into_the_source_are_text_and_return_starts(person, films):
-    app = person.app
-    app.source.set("")
-    person.click(app.chooser)
-    person.wait_for(lambda: app.root.focus_get() is app.chooser, "the focus")
+    app, view = person.app, person.view
+    view.source.set("")
+    person.click(view.chooser)
+    person.wait_for(lambda: app.root.focus_get() is view.chooser, "the focus")
     person.press("q", "space", "Q")
-    person.wait_for(lambda: app.source.get() == "q Q", "the text")
-    app.source.set(str(films / "nobody.mp4"))
+    person.wait_for(lambda: view.source.get() == "q Q", "the text")
+    view.source.set(str(films / "nobody.mp4"))
     person.press("Return")
     person.reads("Playing nobody.mp4")
     person.press("space")
@@ -190,32 +201,32 @@ def test_keys_typed_into_the_source_are_text_and_return_starts(person, films):
 
 
 def test_the_largest_face_is_the_one_that_is_told(person, films):
-    person.app.source.set(str(films / "two.mp4"))
-    person.click(person.app.start_button)
-    person.wait_for(lambda: person.app.said.get(), "a face")
+    person.view.source.set(str(films / "two.mp4"))
+    person.click(person.view.start_button)
+    person.wait_for(lambda: person.view.said.get(), "a face")
     newest = person.app.player.newest.detections
     assert len(newest) == 2
-    largest = tk_app.describe(newest)[newest.box_area.argmax()]
-    person.wait_for(lambda: person.app.said.get().split()[0] == largest.split()[0], largest)
+    largest = describe(newest)[newest.box_area.argmax()]
+    person.wait_for(lambda: person.view.said.get().split()[0] == largest.split()[0], largest)
 
 
 def test_without_a_face_it_says_so_and_shows_no_avatar(person, films):
-    person.app.source.set(str(films / "nobody.mp4"))
-    person.click(person.app.start_button)
-    person.wait_for(lambda: person.app.said.get() == "no face", "'no face'")
-    paper = tk_app.sv.Color.from_hex(tk_app._PAPER).as_bgr()
-    area = person.app.avatar.winfo_width() * person.app.avatar.winfo_height()
-    assert person.sees(paper, person.app.avatar) == area
+    person.view.source.set(str(films / "nobody.mp4"))
+    person.click(person.view.start_button)
+    person.wait_for(lambda: person.view.said.get() == "no face", "'no face'")
+    paper = sv.Color.from_hex(PAPER).as_bgr()
+    area = person.view.avatar.winfo_width() * person.view.avatar.winfo_height()
+    assert person.sees(paper, person.view.avatar) == area
 
 
 def test_the_end_of_a_file_is_said_and_its_last_picture_stays(person, films):
-    app = person.app
-    app.source.set(str(films / "short.mp4"))
-    person.click(app.start_button)
+    view = person.view
+    view.source.set(str(films / "short.mp4"))
+    person.click(view.start_button)
     person.reads("short.mp4 has ended")
-    assert person.sees(HAPPY_YELLOW, app.picture) > 300
-    assert app.start_button.instate(["!disabled"])
-    person.click(app.start_button)
+    assert person.sees(HAPPY_YELLOW, view.picture) > 300
+    assert view.start_button.instate(["!disabled"])
+    person.click(view.start_button)
     person.reads("Playing short.mp4")
 
 
@@ -223,30 +234,30 @@ def test_the_end_of_a_file_is_said_and_its_last_picture_stays(person, films):
 def test_what_cannot_be_played_is_said_in_the_status_line(person, tmp_path, name):
     (tmp_path / "text.mp4").write_text("hello\n")
     (tmp_path / "empty.mp4").touch()
-    person.app.source.set(name if name == "63" else str(tmp_path / name))
-    person.click(person.app.start_button)
+    person.view.source.set(name if name == "63" else str(tmp_path / name))
+    person.click(person.view.start_button)
     person.wait_for(lambda: person.app.player is None and person.app.leaving, "the end")
-    said = person.app.status.get()
+    said = person.view.status.get()
     assert (name if name == "63" else Path(tmp_path / name).name) in said
     assert said.endswith(".") and "\n" not in said
-    assert person.app.start_button.instate(["!disabled"])
+    assert person.view.start_button.instate(["!disabled"])
 
 
 def test_the_pictures_grow_with_the_window(person, films):
-    app = person.app
-    app.source.set(str(films / "short.mp4"))
-    person.click(app.start_button)
+    app, view = person.app, person.view
+    view.source.set(str(films / "short.mp4"))
+    person.click(view.start_button)
     person.reads("has ended")
     smallest = app.root.minsize()
     for width, height in ((950, 760), smallest):
         app.root.geometry(f"{width}x{height}")
         person.wait_for(lambda width=width: app.root.winfo_width() == width, "the new size")
-        person.wait_for(lambda width=width: 0.5 < app.picture.winfo_width() / width < 0.8, "it")
-        room = app.picture.winfo_width(), app.picture.winfo_height()
-        photo = app.picture._photo
+        person.wait_for(lambda width=width: 0.5 < view.picture.winfo_width() / width < 0.8, "it")
+        room = view.picture.winfo_width(), view.picture.winfo_height()
+        photo = view.picture._photo
         scale = min(room[0] / 320, room[1] / 240)
         assert (photo.width(), photo.height()) == (round(320 * scale), round(240 * scale))
-        assert app.stop_button.winfo_rootx() + app.stop_button.winfo_width() <= width
+        assert view.stop_button.winfo_rootx() + view.stop_button.winfo_width() <= width
 
 
 @contextmanager
@@ -278,10 +289,10 @@ def stalling_server(film):
 
 
 def test_the_window_stays_responsive_while_the_source_stands_still(person, films):
-    app = person.app
+    app, view = person.app, person.view
     with stalling_server(films / "astronaut.mp4") as url:
-        app.source.set(url)
-        person.click(app.start_button)
+        view.source.set(url)
+        person.click(view.start_button)
         person.reads("Opening")
         slowest, end = 0.0, time.monotonic() + 1
         while time.monotonic() < end:
@@ -290,17 +301,17 @@ def test_the_window_stays_responsive_while_the_source_stands_still(person, films
             slowest = max(slowest, time.monotonic() - begun)
             time.sleep(0.01)
         assert slowest < 3 and app.player.is_alive()  # a source is waited for for ten seconds
-        person.click(app.stop_button)
+        person.click(view.stop_button)
         person.reads("Stopped")
-        app.source.set(str(films / "short.mp4"))
-        person.click(app.start_button)
+        view.source.set(str(films / "short.mp4"))
+        person.click(view.start_button)
         person.reads("Playing short.mp4")
 
 
 @pytest.mark.parametrize("way", ["q", "Escape", "the close button"])
 def test_it_closes_at_once_while_it_plays(person, films, way):
-    person.app.source.set(str(films / "astronaut.mp4"))
-    person.click(person.app.start_button)
+    person.view.source.set(str(films / "astronaut.mp4"))
+    person.click(person.view.start_button)
     person.reads("Playing")
     player = person.app.player
     if way == "the close button":
@@ -313,55 +324,26 @@ def test_it_closes_at_once_while_it_plays(person, films, way):
     assert time.monotonic() - begun < 20, "it played to the film's end"
 
 
-class Program:
-    """The program, running by itself."""
-
-    def __init__(self, display, *arguments, **environment):
-        self.display = display
-        self.process = subprocess.Popen(
-            [sys.executable, "tk_app.py", *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "DISPLAY": display, **environment},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def window(self):
-        return wait_for(lambda: find_window(self.display, tk_app._TITLE), "the window")
-
-    def end(self):
-        """Its exit status and what it said."""
-        _, said = self.process.communicate(timeout=PATIENCE_S)
-        lines = [line for line in said.splitlines() if not line.startswith("INFO: Created Tensor")]
-        return self.process.returncode, lines
-
-
 @pytest.fixture
 def run(display):
-    programs = []
+    with ExitStack() as running:
 
-    def start(*arguments, on=display, **environment):
-        programs.append(Program(on, *arguments, **environment))
-        return programs[-1]
+        def start(*arguments, on=display, **environment):
+            command = ("tk_app.py", *arguments)
+            return running.enter_context(Program(on, TITLE, *command, **environment))
 
-    yield start
-    for program in programs:
-        if program.process.poll() is None:
-            program.process.kill()
-        program.process.wait()
-        program.process.stderr.close()
+        yield start
 
 
 def test_a_source_named_at_the_start_plays_at_once_and_q_exits_0(run, display, films, tmp_path):
     program = run("--source", films / "astronaut.mp4")
-    window = program.window()
 
     def happy():
         screen = screenshot(display, tmp_path / "screen.bmp").astype(int)
         return (abs(screen - MOUTH_RED).max(axis=2) <= 4).sum() > 300
 
-    wait_for(happy, "the happy avatar")
-    xdotool(display, "windowfocus", "--sync", window, "key", "q")
+    program.wait_for(happy, "the happy avatar")
+    program.press("q")
     assert program.end() == (0, [])
 
 
@@ -378,9 +360,8 @@ def test_it_ends_soon_even_if_the_source_stands_still(run, display, films):
 def test_it_ends_while_the_dialog_is_open(run, display, way):
     program = run()
     window = program.window()
-    xdotool(display, "windowfocus", "--sync", window)
-    xdotool(display, "key", "Tab", "Tab", "space")  # to the button, and press it
-    wait_for(lambda: find_window(display, "Open"), "the dialog")
+    program.press("Tab", "Tab", "space")  # to the button, and press it
+    program.wait_for(lambda: find_window(display, "Open"), "the dialog")
     if way == "control-c":
         program.process.send_signal(signal.SIGINT)
     else:

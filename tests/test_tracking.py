@@ -3,15 +3,8 @@
 import numpy as np
 import supervision as sv
 
-from fer.tracking import (
-    FORGET_S,
-    HOLD_S,
-    TURNED_HOLD_S,
-    UNKNOWN_ID,
-    WAIT_S,
-    FaceTracker,
-    take_looks,
-)
+from fer.remembering import HOLD_S, TURNED_HOLD_S, take_looks
+from fer.tracking import FORGET_S, UNKNOWN_ID, WAIT_S, FaceTracker
 
 FPS = 30
 RANDOM = np.random.default_rng(0)
@@ -29,6 +22,8 @@ NOTHING = sv.Detections(np.empty((0, 4), np.float32))
 def see(tracker, detections, frame, *looks):
     """Show detections in a frame; by default Ann, then Bob."""
     looks = looks or (ANN, BOB)[: len(detections)]
+    if detections.tracker_id is None:
+        detections.tracker_id = np.full(len(detections), UNKNOWN_ID)
     return tracker(detections, np.reshape(looks, (-1, 64)), frame / FPS)
 
 
@@ -113,6 +108,17 @@ def test_ids_follow_the_looks_where_the_motion_is_wrong():
         for result in (before, after)
     ]
     assert places == [{50.0: 0, 150.0: 1}, {50.0: 1, 150.0: 0}]
+
+
+def test_who_is_said_to_be_in_a_place_is_believed_where_it_looks_so():
+    tracker = FaceTracker()
+    before, frame = follow(tracker, boxes((10, 10), (300, 10)), 10, 0)
+    ann, bob = before.tracker_id.tolist()
+    far = boxes((100, 300), (400, 300))  # where no motion led them
+    far.tracker_id = np.array([ann, bob])
+    assert see(tracker, far, frame).tracker_id.tolist() == [ann, bob]
+    far.tracker_id = np.array([bob, ann])
+    assert see(tracker, far, frame + 1).tracker_id.tolist() == [ann, bob]
 
 
 def test_a_face_that_changes_slowly_stays_itself():

@@ -21,7 +21,7 @@ from fer.training.augmentation import AugmentedBatches, augment, mixup
 from fer.training.datasets import FaceDataset
 from fer.training.distillation import soft_targets
 from fer.training.networks import NETWORKS
-from fer.training.recipes import Recipe
+from fer.training.recipes import RECIPES, Recipe, Step, choose_recipe
 from fer.training.train import check_run, train
 from tests.training_data import draw_face, draw_votes, make_dataset, make_rows, tiny_network
 
@@ -169,6 +169,12 @@ def test_second_run_into_the_same_folder_is_refused(unbroken: Path) -> None:
         train(DATASET, RECIPE, unbroken)
 
 
+def test_resuming_a_damaged_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"run\.json is damaged .* in another folder\."):
+        check_run(RECIPE, tmp_path, resume=True)
+
+
 def test_resuming_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no run to resume"):
         train(DATASET, RECIPE, tmp_path, resume=True)
@@ -311,6 +317,15 @@ def test_votes_that_are_not_there_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"fer2013new\.csv does not lie beside the data"):
         train(DATASET, replace(RECIPE, votes=0.5), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_recipe_is_changed_only_where_something_else_is_asked_for() -> None:
+    usual = RECIPES["se_resnet18"]
+    assert choose_recipe("se_resnet18", epochs=None, learning_rate=None) == usual
+    changed = choose_recipe("se_resnet18", [Step.MIXUP, Step.AVERAGE], epochs=3)
+    assert changed == replace(usual, mixup=0.0, ema=0.0, epochs=3)
+    assert len({choose_recipe("vgg", [step]) for step in Step} | {choose_recipe("vgg")}) == 5
+    assert choose_recipe("mine") == Recipe(network="mine")
 
 
 def test_unknown_precision_names_the_known_ones(tmp_path: Path) -> None:

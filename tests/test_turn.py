@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import chromium, says_happy, start
+from tests.browser import chromium, open_page, says_happy, start
 from tests.streamlit_server import browser_arguments, running_page, write_camera_film
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 USER, PASSWORD = "visitor", "a-secret-of-the-test"
 # Keeps the page's connection where it can be asked by which way it goes.
@@ -57,7 +57,7 @@ def turn_server(folder: Path) -> Iterator[tuple[str, Path]]:
         yield f"turn:127.0.0.1:{port}", log
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE_S)
 
 
 def answers(port: int) -> bool:
@@ -82,9 +82,7 @@ def test_the_picture_comes_back_through_a_turn_server_alone(tmp_path: Path) -> N
             running_page(tmp_path / "page" / "log.txt", environment=environment) as page_server,
             chromium(*browser_arguments(film)) as browser,
         ):
-            page = browser.new_page()
-            page.add_init_script(KEEP_CONNECTIONS)
-            page.goto(page_server.url)
+            page = open_page(browser, page_server.url, KEEP_CONNECTIONS)
             holder = start(page)
             says_happy(page)
             assert set(holder.evaluate(WAYS)) == {"relay"}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 from fer import EXPRESSIONS, SourceError
 from fer.films import FilmTask
+from fer.recording import open_again
 from fer.rows import COLUMNS, read_rows
 from fer.web import video
+from fer.web.limits import check_film
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.uploads import plain
-from fer.web.video import check_film
 from fer.web.work import FilmWork
 from tests.browser import PHONE, chromium, fetch, open_page, upload
 from tests.films import even_times, heard, write_film, write_long_film
@@ -69,7 +71,7 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
         upload(page, {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"hello"})
         page.get_by_text("a.mp4 cannot be read as a video").wait_for()
         send(page, films / "short.mp4")
-        page.get_by_text("6 s", exact=True).wait_for()
+        page.get_by_text("0:06 of video", exact=True).wait_for()
         press(page, "Read the film")
         page.wait_for_function("document.querySelector('video')?.readyState >= 2")
 
@@ -82,8 +84,7 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
         slider.focus()
         page.keyboard.press("Home")
         page.wait_for_function(f"{MOMENT} === 0")
-        place = slider.bounding_box()
-        page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        slider.click()  # in its middle
         page.wait_for_function(f"Math.abs({MOMENT} - 3) < 0.3")
 
         copy = fetch(page, "film.mp4", tmp_path)
@@ -193,8 +194,24 @@ def write_large(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 4096, 2160, "yuv420p"
-        frame = av.VideoFrame.from_ndarray(np.zeros((2160, 4096, 3), np.uint8), format="bgr24")
-        container.mux([*stream.encode(frame), *stream.encode(None)])
+        for _ in range(5):
+            frame = av.VideoFrame(4096, 2160, "yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+LISTS = {
+    ".m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.ts\n#EXT-X-ENDLIST\n",
+    ".ffconcat": "ffconcat version 1.0\nfile other.ts\n",
+}
+
+
+def write_list(path: Path) -> None:
+    """A file of text that names another of its folder, which FFmpeg would open."""
+    write_film(path.with_name("other.ts"), even_times(2, FPS), sound=None)
+    path.write_text(LISTS[path.suffix])
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 2 * FPS
 
 
 def write_cut(path: Path) -> None:
@@ -204,15 +221,13 @@ def write_cut(path: Path) -> None:
 BAD = {
     "empty.mp4": (lambda path: path.write_bytes(b""), "cannot be read as a video"),
     "text.mp4": (lambda path: path.write_text("hello\n"), "cannot be read as a video"),
-    "list.mp4": (
-        lambda path: path.write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n"),
-        "cannot be read as a video",
-    ),
+    "list.m3u8": (write_list, "cannot be read as a video"),
+    "list.ffconcat": (write_list, "cannot be read as a video"),
     "sound.mp4": (write_sound_only, "holds no video"),
     "large.mp4": (write_large, "4096 × 2160"),
     "long.mp4": (
         lambda path: write_film(path, [0, 300, 602], sound=None),
-        "expected 10 at most",
+        "lasts 10:0.; expected 10:00 at most",
     ),
 }
 
@@ -226,6 +241,20 @@ def test_what_is_no_film_or_too_much_of_one_is_refused_before_it_is_read(
     with pytest.raises(SourceError, match=words) as refused:
         check_film(tmp_path / name, "the film")
     assert str(refused.value).startswith("the film ") and str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.ffconcat"])
+def test_a_list_that_took_the_place_of_a_checked_film_opens_nothing(
+    name: str, tmp_path: Path
+) -> None:
+    page = begin("a.mp4", SAMPLE_VIDEO.read_bytes())
+    film = page.session_state["film"]
+    write_list(tmp_path / name)
+    page.session_state["film"] = replace(film, path=tmp_path / name)
+    page = read(page.run())
+    assert page.error[0].value.startswith(plain("a.mp4 cannot be read as a video"))
+    assert page.session_state["film_work"].summary.frames == 0
+    assert open_again(str(tmp_path / "other.ts")) and not open_again(str(tmp_path / name), "mov")
 
 
 def test_a_film_lying_on_its_side_may_be_as_large(tmp_path: Path) -> None:
@@ -297,6 +326,15 @@ def test_a_film_without_pictures_is_an_error_in_the_visitors_words(
     assert "/" not in error.value
 
 
+def test_pictures_that_become_too_large_amid_a_film_are_not_decoded(tmp_path: Path) -> None:
+    write_film(tmp_path / "small.ts", even_times(2, FPS), sound=None)
+    write_large(tmp_path / "large.ts")
+    parts = [(tmp_path / name).read_bytes() for name in ("small.ts", "large.ts")]
+    page = read(begin("a.ts", b"".join(parts)))
+    assert page.warning[0].value.startswith(plain("a.ts could be read only in part"))
+    assert page.session_state["film_work"].summary.frames == 2 * FPS
+
+
 def test_another_film_deletes_the_files_of_the_last(films: Path) -> None:
     page = read(begin("a.mp4", (films / "short.mp4").read_bytes()))
     folder = page.session_state["visit"].folder
@@ -306,6 +344,16 @@ def test_another_film_deletes_the_files_of_the_last(films: Path) -> None:
     assert by_label(page, "Read the film")
     by_label(page, "Another film").click().run()
     assert page.file_uploader and list(folder.iterdir()) == []
+
+
+def test_a_film_is_given_up_with_the_visit(films: Path) -> None:
+    page = begin("long.mp4", (films / "long.mp4").read_bytes())
+    by_label(page, "Read the film").click().run()
+    work, visit = page.session_state["film_work"], page.session_state["visit"]
+    assert not work.done
+    visit.end()
+    assert work.done and work.cancelled
+    assert not visit.folder.exists()
 
 
 def test_a_film_of_unknown_length_ends_at_the_limit(

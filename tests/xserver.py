@@ -3,17 +3,22 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from tests.requirements import missing, require
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_for
+
+ROOT = Path(__file__).resolve().parents[1]
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -31,6 +36,16 @@ def running_xserver(size: str = "800x600") -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@contextmanager
+def managing_windows(display: str) -> Iterator[None]:
+    """A window manager, as desktops have one: without it OpenCV's Qt leaves some windows black."""
+    with subprocess.Popen([require("evilwm"), "-display", display]) as manager:
+        try:
+            yield
+        finally:
+            manager.terminate()
 
 
 def xdotool(display: str, *arguments: object) -> str:
@@ -54,6 +69,59 @@ def screenshot(display: str, path: Path) -> npt.NDArray[np.uint8]:
     environment = {**os.environ, "DISPLAY": display}
     subprocess.run(command, env=environment, check=True, timeout=PATIENCE_S)
     return np.asarray(cv2.imread(str(path)), np.uint8)
+
+
+class Program:
+    """A program of ours with a window, running by itself; at the end it is killed if it still does.
+
+    Args:
+        display: Name of its X server.
+        title: Its window's.
+        command: What Python is to run.
+        environment: What differs in it.
+    """
+
+    def __init__(self, display: str, title: str, *command: object, **environment: str) -> None:
+        self.display, self._title = display, title
+        inherited = {key: value for key, value in os.environ.items() if key != "WAYLAND_DISPLAY"}
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, command)],
+            cwd=ROOT,
+            env={**inherited, "DISPLAY": display, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_for(self, condition: Callable[[], T], what: str) -> T:
+        """What a condition gives as soon as it holds, while the program runs."""
+
+        def holds() -> T:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            return condition()
+
+        return wait_for(holds, what)
+
+    def window(self) -> int:
+        """Its window's number, once it shows."""
+        return self.wait_for(lambda: find_window(self.display, self._title), "the window")
+
+    def press(self, *keys: str) -> None:
+        """Press keys with the window in focus."""
+        xdotool(self.display, "windowfocus", "--sync", self.window(), "key", *keys)
+
+    def end(self) -> tuple[int, list[str]]:
+        """Its exit status and what it said."""
+        _, said = self.process.communicate(timeout=PATIENCE_S)
+        lines = [line for line in said.splitlines() if not line.startswith("INFO: Created Tensor")]
+        return self.process.returncode, lines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
 
 
 def press_close_button(display: str, window: int) -> None:

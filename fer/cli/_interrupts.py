@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from fer.cli._shared import INTERRUPTED
+from fer.cli.shared import INTERRUPTED
 
 
 @contextmanager
@@ -17,6 +17,9 @@ def stoppable() -> Iterator[threading.Event]:
 
     Yields:
         What is set when the work is to stop.
+
+    Raises:
+        typer.Exit: Ctrl-C came: at the end of the work, or where a second one came.
     """
     stop = threading.Event()
 
@@ -30,6 +33,8 @@ def stoppable() -> Iterator[threading.Event]:
         signal.signal(number, ask)
     try:
         yield stop
+        if stop.is_set():
+            raise typer.Exit(INTERRUPTED)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     finally:

@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn, track
 from rich.table import Table
+from rich.text import Text
 
 from fer.annotation import ExpressionAnnotator, FaceView, describe
 from fer.cli._interrupts import stoppable
-from fer.cli._shared import INTERRUPTED, say
+from fer.cli.shared import Faces, Model, open_console, say
+from fer.clock import clock
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, reason, refuse_inputs, refuse_leftovers
 from fer.films import FilmSummary, FilmTask, read_film
@@ -30,16 +33,7 @@ from fer.pipeline import ExpressionPipeline
 from fer.recording import open_again
 from fer.rows import as_text, make_rows, open_rows
 
-Faces = Annotated[
-    FaceView,
-    typer.Option(
-        "--faces",
-        "--avatars",
-        help="Leave faces as they are, blur them, or draw an avatar beside or instead of each.",
-    ),
-]
 Blur = Annotated[bool, typer.Option("--blur", help="Short for --faces blur.")]
-Model = Annotated[Path | None, typer.Option(help="Another model: its folder or its .tflite file.")]
 
 
 def image(
@@ -54,33 +48,34 @@ def image(
     blur: Blur = False,
     model: Model = None,
 ) -> None:
-    """Name what the faces in photographs show, in a table, a file or annotated copies."""
+    """Name what the faces in photographs show: a line for each, a file or annotated copies."""
     files = find_files(paths, SUFFIXES, but_not_in=out)
     copies = _name_copies(files, out) if out else {}
     refuse_inputs([rows, *copies.values()], files)
     refuse_leftovers([rows])
     pipeline = ExpressionPipeline(model, live=False)
-    table, found, read = Table("picture", "face", "pixels", "shows"), [], 0
+    width = max(cell_len(as_text(path)) for path in files)
+    found, read = [], 0
     with stoppable() as stop, ExitStack() as opened:
         sink = opened.enter_context(open_rows(rows)) if rows else None
-        for path, picture in _read_pictures(files, stop):
+        for path, picture in _read_pictures(files, stop, bar=as_json):
             read += 1
             detections = pipeline(picture)
             new = make_rows(detections, path)
-            found += new
-            _add_lines(table, path, detections)
             if sink:
                 sink.write(new)
+            if as_json:
+                found += new
+            else:
+                _print_faces(path, width, detections)
             if out:
                 view = FaceView.BLUR if blur else faces
                 scene = ExpressionAnnotator(picture.shape[0], view).annotate(picture, detections)
                 write_picture(copies[path], scene)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    elif read:
-        _console().print(table)
-    if stop.is_set() or read < len(files):
-        raise typer.Exit(INTERRUPTED if stop.is_set() else 1)
+        if as_json:
+            print(json.dumps(found, indent=2))
+    if read < len(files):
+        raise typer.Exit(1)
 
 
 def video(
@@ -95,7 +90,8 @@ def video(
         typer.Option(min=1, help="Read one frame of so many; the rest show its result."),
     ] = 1,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many; a camera goes on until Ctrl-C.")
+        float | None,
+        typer.Option(min=0.001, help="Stop after so many; a camera goes on until Ctrl-C."),
     ] = None,
     faces: Faces = FaceView.PLAIN,
     blur: Blur = False,
@@ -122,16 +118,14 @@ def video(
                     break
     finally:
         _print_summary(source, summary)
-    if stop.is_set():
-        raise typer.Exit(INTERRUPTED)
 
 
 def _print_summary(source: str, summary: FilmSummary) -> None:
     if not summary.frames:
         return
-    minutes, seconds = divmod(round(summary.end_s), 60)
-    _console().print(
-        f"{escape(as_text(source))}: {minutes}:{seconds:02} minutes, {summary.frames} frames read, "
+    open_console().print(
+        f"{escape(as_text(source))}: {clock(summary.end_s)} of video, "
+        f"{summary.frames} frames read, "
         f"a face in {summary.frames_with_face / summary.frames:.0%} of them.",
         highlight=False,
         markup=False,
@@ -141,15 +135,16 @@ def _print_summary(source: str, summary: FilmSummary) -> None:
         table.columns[1].justify = "right"
         for name, share in summary.shares().items():
             table.add_row(name, f"{share:.1%}")
-        _console().print(table)
+        open_console().print(table)
 
 
 def _read_pictures(
-    files: Iterable[Path], stop: Event
+    files: Iterable[Path], stop: Event, bar: bool
 ) -> Iterator[tuple[Path, npt.NDArray[np.uint8]]]:
     """Read the pictures that can be read, and say of the others why not."""
     console = Console(stderr=True)
-    hidden = not console.is_terminal
+    # A bar, unless lines that appear on the same screen show how far the work is.
+    hidden = not console.is_terminal or (sys.stdout.isatty() and not bar)
     for path in track(files, "", console=console, transient=True, disable=hidden):
         if stop.is_set():
             return
@@ -175,17 +170,21 @@ def _name_copies(files: dict[Path, Path], out: Path) -> dict[Path, Path]:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{folder} cannot be made: {reason(error)}.") from error
+            raise OutputError(
+                f"{folder} cannot be made: {reason(error)}; expected a folder or a new name."
+            ) from error
     return copies
 
 
-def _add_lines(table: Table, path: Path, detections: sv.Detections) -> None:
-    name = escape(as_text(path))
-    widths = (detections.xyxy[:, 2] - detections.xyxy[:, 0]).round().astype(int)
-    for face, (width, text) in enumerate(zip(widths, describe(detections), strict=True)):
-        table.add_row("" if face else name, str(face), str(width), text)
-    if not len(detections):
-        table.add_row(name, "", "", "no face")
+def _print_faces(path: Path, width: int, detections: sv.Detections) -> None:
+    """Print a line for each face, with its picture's name in a column of so many letters."""
+    name = as_text(path)
+    start = name + " " * (width - cell_len(name))
+    sides = (detections.xyxy[:, 2] - detections.xyxy[:, 0]).round().astype(int)
+    faces = enumerate(zip(sides, describe(detections), strict=True))
+    lines = [f"{start}  face {face}  {side:>4} pixels  {text}" for face, (side, text) in faces]
+    # Rich writes to standard output itself, where a bar takes what is printed for the other.
+    open_console().print(Text("\n".join(lines or [f"{start}  no face"])), soft_wrap=True)
 
 
 @contextmanager
@@ -207,8 +206,3 @@ def _length_s(source: str, seconds: float | None) -> float | None:
     with original:
         length_s = float(original.duration / av.time_base)
     return length_s if seconds is None else min(seconds, length_s)
-
-
-def _console() -> Console:
-    # Off a terminal Rich takes 80 columns, which would cut long names off.
-    return Console(width=None if sys.stdout.isatty() else 120)

@@ -1,7 +1,7 @@
 """The command that reads whole folders."""
 
-import os
 import signal
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from fer.cli._shared import INTERRUPTED, say
+from fer.cli.shared import INTERRUPTED, Model, say
+from fer.cores import usable_cores
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, refuse_inputs
 from fer.pipeline import ExpressionPipeline
 from fer.rows import as_text, open_rows, read_rows
-from fer.scoring import SUFFIXES, ScoreRun, Settings
+from fer.score_worker import Settings
+from fer.scoring import SUFFIXES, ScoreRun
 
 _ERRORS_FILE = "errors.csv"
 
@@ -29,9 +31,7 @@ def score(
         int | None, typer.Option(min=1, help="Files to read at once; by default one a core.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Read every how many-th frame of a video.")] = 1,
-    model: Annotated[
-        Path | None, typer.Option(help="Another model: its folder or its .tflite file.")
-    ] = None,
+    model: Model = None,
 ) -> None:
     """Name what the faces in whole folders of photographs and videos show, in a file of rows.
 
@@ -41,10 +41,7 @@ def score(
     and it counts as done.
     """
     errors = rows.with_name(_ERRORS_FILE)
-    if rows == errors:
-        raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
-    if errors.is_file() and not errors.read_bytes().startswith(b"source,error\n"):
-        raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
+    _refuse_errors(errors, rows)
     gone = [str(path) for path in paths if not path.exists()]
     if gone:
         raise SourceError(f"{', '.join(gone)} does not exist; expected files and folders to read.")
@@ -53,28 +50,7 @@ def score(
     ExpressionPipeline(model)  # to say now what hinders, not from within the workers
     run = ScoreRun(rows, Settings(model, every))
     to_do = run.to_do(files)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Of files whose rows are there, and end early.
-    told_before = read_rows(errors) if errors.exists() else ()
-    in_part = [row for row in told_before if not run.to_do([Path(row["source"])])]
-    failed, stopped = len(in_part), False
-    console = Console(stderr=True)
-    try:
-        errors.unlink(missing_ok=True)
-        with (
-            open_rows(errors, ("source", "error")) as told,
-            closing(run.read(to_do, workers or os.cpu_count() or 1)) as results,
-        ):
-            if in_part:
-                told.write(in_part)
-            for file, error in track(
-                results, "", len(to_do), console=console, disable=not console.is_terminal
-            ):
-                if error:
-                    told.write([{"source": as_text(file), "error": error}])
-                failed += bool(error)
-    except KeyboardInterrupt:
-        stopped = True
+    failed, stopped = _read(run, to_do, errors, workers or usable_cores())
     read = len(to_do) - len(run.to_do(to_do))
     run.merge()
     before = len(files) - len(to_do)
@@ -83,6 +59,46 @@ def score(
         say(f"{_count(failed)} could not be read, or only in part: {errors} says why.")
     if stopped or failed:
         raise typer.Exit(INTERRUPTED if stopped else 1)
+
+
+def _refuse_errors(errors: Path, rows: Path) -> None:
+    """Check that what goes wrong can be told without replacing something else."""
+    if rows == errors:
+        raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
+    if errors.is_file() and not errors.read_bytes().startswith(b"source,error\n"):
+        raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
+
+
+def _read(run: ScoreRun, files: Collection[Path], errors: Path, workers: int) -> tuple[int, bool]:
+    """Read files, and write down what goes wrong.
+
+    Returns:
+        How many could not be read, or only in part, those of earlier runs
+        included; and whether Ctrl-C came before the end.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    told_before = read_rows(errors) if errors.exists() else ()
+    # Of files whose rows are there, and end early.
+    in_part = [row for row in told_before if not run.to_do([Path(row["source"])])]
+    failed = len(in_part)
+    console = Console(stderr=True)
+    try:
+        errors.unlink(missing_ok=True)
+        with (
+            open_rows(errors, ("source", "error")) as told,
+            closing(run.read(files, workers)) as results,
+        ):
+            if in_part:
+                told.write(in_part)
+            for file, error in track(
+                results, "", len(files), console=console, disable=not console.is_terminal
+            ):
+                if error:
+                    told.write([{"source": as_text(file), "error": error}])
+                failed += bool(error)
+    except KeyboardInterrupt:
+        return failed, True
+    return failed, False
 
 
 def _count(files: int) -> str:

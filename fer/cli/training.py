@@ -1,66 +1,48 @@
 """The commands that make a network and say how good it is.
 
-Nothing of `fer.training` is imported before a command needs it: TensorFlow
-takes seconds to load, and ``--help`` should not.
+Of `fer.training` only what imports nothing is imported before a command needs it:
+TensorFlow takes seconds to load, and ``--help`` should not.
 """
 
 import json
 import os
 import shlex
 import sys
-from dataclasses import asdict, replace
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from fer.card import LITERT_FILE
 from fer.classification import resolve_model
-from fer.cli._shared import INTERRUPTED, Data, load_keras, say
+from fer.cli.shared import INTERRUPTED, Data, load_keras, open_console, say
 from fer.errors import DatasetError
 from fer.expressions import EXPRESSION_NAMES
+from fer.training.recipes import PRECISIONS, Recipe, Step, choose_recipe
 
 if TYPE_CHECKING:
     from fer.training.evaluation import Evaluation
 
 
-class Step(StrEnum):
-    """What a recipe can do without, to see what it is worth."""
-
-    AUGMENTATION = "augmentation"
-    AVERAGE = "average"
-    MIXUP = "mixup"
-    SMOOTHING = "smoothing"
-
-
-_LEFT_OUT: dict[Step, dict[str, Any]] = {
-    Step.AUGMENTATION: {"augment": False},
-    Step.AVERAGE: {"ema": 0.0},
-    Step.MIXUP: {"mixup": 0.0},
-    Step.SMOOTHING: {"label_smoothing": 0.0},
-}
-
-
 def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    network: Annotated[str, typer.Option(help="Name of the network.")] = "se_resnet",
+    network: Annotated[str, typer.Option(help="Name of the network.")] = Recipe.network,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Times that every face is shown; by default the recipe's."),
     ] = None,
     votes: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the targets that follows FER+ votes.")
-    ] = 0.0,
+    ] = Recipe.votes,
     teacher: Annotated[
         list[Path] | None, typer.Option(help="A .keras file to learn from; may be repeated.")
     ] = None,
     distillation: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the loss that is the teachers'.")
-    ] = 0.5,
+    ] = Recipe.distillation,
     start: Annotated[
         Path | None, typer.Option(help="A .keras file of the same network to start from.")
     ] = None,
@@ -70,42 +52,40 @@ def train(
     without: Annotated[
         list[Step] | None, typer.Option(help="Leave a step out; may be repeated.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="float32 or mixed_bfloat16")] = "float32",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    precision: Annotated[str, typer.Option(help=" or ".join(PRECISIONS))] = Recipe.precision,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = Recipe.seed,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a network, and export it for the apps into the same folder."""
+    recipe = choose_recipe(
+        network,
+        without or [],
+        epochs=epochs,
+        learning_rate=learning_rate,
+        votes=votes,
+        start=str(start or ""),
+        teachers=tuple(map(str, teacher or [])),
+        distillation=distillation,
+        precision=precision,
+        seed=seed,
+    )
+    _train(data, recipe, out, resume)
+
+
+def _train(data: Path, recipe: Recipe, out: Path, resume: bool) -> None:
+    """Train and export, and say how to go on from there."""
     try:
         load_keras()
         from fer.training.datasets import load_dataset
         from fer.training.export import export_litert
-        from fer.training.recipes import RECIPES, Recipe
-        from fer.training.train import check_run
-        from fer.training.train import train as run
+        from fer.training.train import check_run, train
 
-        recipe = RECIPES.get(network, Recipe(network=network))
-        for step in without or []:
-            recipe = replace(recipe, **_LEFT_OUT[step])
-        recipe = replace(
-            recipe,
-            epochs=epochs or recipe.epochs,
-            learning_rate=learning_rate or recipe.learning_rate,
-            votes=votes,
-            start=str(start or ""),
-            teachers=tuple(map(str, teacher or [])),
-            distillation=distillation,
-            precision=precision,
-            seed=seed,
-        )
         check_run(recipe, out, resume)  # before the minute that reading the data takes
-        trained = run(load_dataset(data), recipe, out, resume)
+        trained = train(load_dataset(data), recipe, out, resume)
         if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-            export_litert(trained, out, network=network)
+            export_litert(trained, out, network=recipe.network)
     except KeyboardInterrupt:
-        command = ["python", "-m", "fer", *sys.argv[1:]]
-        if (out / "run.json").exists() and not resume:
-            command.append("--resume")
-        say(f"Stopped. Go on with: {shlex.join(command)}")
+        say(f"Stopped. Go on with: {_command_to_go_on(out, resume)}")
         raise typer.Exit(INTERRUPTED) from None
     if (out / LITERT_FILE).is_file():
         print(f"Trained and exported. See it live with: python camera_app.py --model {out}")
@@ -114,6 +94,15 @@ def train(
             "Trained. TensorFlow writes the file that the apps run: "
             f"python -m fer export --model {out} --out {out}"
         )
+
+
+def _command_to_go_on(out: Path, resume: bool) -> str:
+    from fer.training.runs import RUN_FILE
+
+    command = ["python", "-m", "fer", *sys.argv[1:]]
+    if (out / RUN_FILE).exists() and not resume:
+        command.append("--resume")
+    return shlex.join(command)
 
 
 def evaluate(
@@ -175,8 +164,7 @@ def _print_evaluation(evaluation: "Evaluation", others: dict[str, Any], title: s
     for name, row in zip(EXPRESSION_NAMES, evaluation.confusion, strict=True):
         measures = (evaluation.precision[name], evaluation.recall[name], evaluation.f1[name])
         table.add_row(name, *(f"{m:.1%}" for m in measures), *map(str, row))
-    # Off a terminal Rich takes 80 columns, which would cut the names off.
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = open_console()
     console.print(table)
     console.print(
         f"{evaluation.faces} faces: accuracy {evaluation.accuracy:.2%}, "

@@ -81,7 +81,15 @@ class AugmentedBatches(keras.utils.PyDataset):
 
 
 def augment(face: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Turn, scale, shift, flip, light and partly erase one grey face of 48×48."""
+    """Turn, scale, shift, flip, light and partly erase a face.
+
+    Args:
+        face: Grey, uint8 of shape (48, 48).
+        random: Decides how much of each.
+
+    Returns:
+        A face of the same dtype and shape.
+    """
     angle = random.uniform(-ROTATION_DEG, ROTATION_DEG)
     middle = (INPUT_SIZE - 1) / 2
     scale = np.exp(random.normal(0, SCALE_STD))
@@ -107,7 +115,17 @@ def mixup(
     alpha: float,
     random: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Blend each face of a batch, and its target, with that of its mirror place in the batch."""
+    """Blend each face of a batch, and its target, with that of its mirror place in the batch.
+
+    Args:
+        inputs: As `fer.preprocessing.network_input` makes them, shape (b, 48, 48, 1).
+        targets: Probabilities of the expressions, float32 of shape (b, 7).
+        alpha: Both parameters of the beta distribution of the share, above 0.
+        random: Draws the share, one for the whole batch.
+
+    Returns:
+        Inputs and targets of the same dtypes and shapes.
+    """
     share = np.float32(random.beta(alpha, alpha))
     return (
         share * inputs + (1 - share) * inputs[::-1],

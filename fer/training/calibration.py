@@ -121,10 +121,7 @@ def calibrate(folder: Path, dataset: FaceDataset, data: Path) -> ModelCard:
     card.save(folder)  # from here on the scores are calibrated
     for split, usage in (("public", "PublicTest"), ("private", "PrivateTest")):
         if usage in dataset.usage:
-            figures[split] = _figures(folder, dataset, split) | {
-                "command": f"python -m fer evaluate --data {data} --split {split} "
-                f"--model {folder} --flip --refound"
-            }
+            figures[split] = _figures(folder, dataset, split, data)
     card.save(folder)
     return card
 
@@ -169,11 +166,14 @@ def _cross_fitted(
     return scores
 
 
-def _figures(folder: Path, dataset: FaceDataset, split: str) -> dict[str, Any]:
+def _figures(folder: Path, dataset: FaceDataset, split: str, data: Path) -> dict[str, Any]:
     evaluation, others = evaluate_on(folder, dataset, split, flip=True, refound=True)
-    by_class = {
+    return {
+        **evaluation.summary(),
         "precision": evaluation.precision,
         "recall": evaluation.recall,
         "f1": evaluation.f1,
+        **others,
+        "command": f"python -m fer evaluate --data {data} --split {split} "
+        f"--model {folder} --flip --refound",
     }
-    return evaluation.summary() | by_class | others

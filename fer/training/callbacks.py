@@ -12,7 +12,11 @@ from fer.training.plots import plot_curves
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves weights and optimizer after each epoch, whole or not at all."""
+    """Saves weights and optimizer after each epoch, whole or not at all.
+
+    Args:
+        path: Where to, a ``.weights.h5``.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -30,6 +34,10 @@ class Chance(keras.callbacks.Callback):
 
     A resumed run then goes on as an unbroken one would have: neither the order
     of the faces nor the state of dropout stands in a checkpoint.
+
+    Args:
+        batches: What is trained on.
+        seed: Seed of everything random.
     """
 
     def __init__(self, batches: AugmentedBatches, seed: int) -> None:
@@ -49,16 +57,24 @@ class Divergence(keras.callbacks.Callback):
     """Ends a run that has left the numbers, before anything of it is saved."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Check the weights."""
+        """Check the weights.
+
+        Raises:
+            TrainingError: One of them is not finite.
+        """
         if not all(np.isfinite(weight).all() for weight in self.model.get_weights()):
             raise TrainingError(
                 "The loss is no number any more: the training diverged and was ended. "
-                "Lower the learning rate of fer.training.train.Recipe."
+                "Lower the learning rate (--learning-rate)."
             )
 
 
 class Curves(keras.callbacks.Callback):
-    """Draws the log anew after each epoch."""
+    """Draws the log anew after each epoch, into ``curves.png`` beside it.
+
+    Args:
+        log: As `keras.callbacks.CSVLogger` writes it.
+    """
 
     def __init__(self, log: Path) -> None:
         super().__init__()

@@ -31,6 +31,9 @@ def with_teachers(
         share: Share of the loss that is the teachers'.
         temperature: What all logits are divided by for that share.
 
+    Returns:
+        From faces to the student's logits; to be compiled with a loss of its own.
+
     Raises:
         ModelError: A file cannot be read, or is not one of ours.
     """
@@ -80,7 +83,8 @@ def soft_targets(
     Args:
         labels: Class ids, shape (n,).
         smoothing: Share that a label gives away to all expressions alike.
-        likelihoods: As `fer.training.ferplus.label_likelihoods` gives them.
+        likelihoods: Of each label, as `fer.training.ferplus.label_likelihoods`
+            gives them, float32 of shape (n, 7).
         share: Share of the likelihoods; the rest is the smoothed label's.
 
     Returns:

@@ -145,19 +145,26 @@ def evaluate_on(
         new = ~part.shown_in(dataset.where(dataset.usage == "Training"))
         others["without_duplicates"] = _summary(scores[new], part.labels[new])
     if part.votes is not None:
-        said = majority(part.votes)
-        agreed = said != NO_MAJORITY
-        right = scores[agreed].argmax(axis=1) == said[agreed]
-        others["ferplus"] = {"faces": int(agreed.sum()), "accuracy": float(right.mean())}
+        others["ferplus"] = _agreement(scores, part.votes)
     if flip:
         mirrored = score_faces(model, np.ascontiguousarray(part.faces[:, :, ::-1]))
         others["flipped"] = _summary((scores + mirrored) / 2, part.labels)
     if refound:
         again = refind(part.faces)
-        found = part.labels[again.found]
-        others["refound"] = _summary(score_faces(model, again.faces), found) | again.summary()
-        others["refound_direct"] = _summary(scores[again.found], found)
+        labels = part.labels[again.found]
+        others["refound"] = _summary(score_faces(model, again.faces), labels) | again.summary()
+        others["refound_direct"] = _summary(scores[again.found], labels)
     return evaluate(scores, part.labels), others
+
+
+def _agreement(
+    scores: npt.NDArray[np.floating], votes: npt.NDArray[np.integer]
+) -> dict[str, float]:
+    """Measure scores against what most taggers saw, where most saw the same."""
+    said = majority(votes)
+    agreed = said != NO_MAJORITY
+    right = scores[agreed].argmax(axis=1) == said[agreed]
+    return {"faces": len(right), "accuracy": float(right.mean())} if len(right) else {"faces": 0}
 
 
 def _summary(scores: npt.NDArray[np.floating], labels: npt.NDArray[np.integer]) -> dict[str, float]:

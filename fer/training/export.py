@@ -1,6 +1,5 @@
 """From a trained ``.keras`` file to the LiteRT file that the apps run."""
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -18,10 +17,11 @@ from fer.card import (
     load_card,
     sha256,
 )
-from fer.errors import ModelError
+from fer.errors import ModelError, TrainingError
 from fer.expressions import EXPRESSIONS
 from fer.preprocessing import INPUT_SIZE
 from fer.training.networks import ATTENTION_LAYER
+from fer.training.runs import read_recipe
 
 
 def export_litert(keras_path: Path, out: Path, *, network: str | None = None) -> ModelCard:
@@ -55,23 +55,20 @@ def export_litert(keras_path: Path, out: Path, *, network: str | None = None) ->
     _write_stages(model, out)
     _copy(keras_path, out / KERAS_FILE)
     name = network or _network_name(keras_path, known) or model.name
-    card = replace(
-        known or ModelCard(name),
-        network=name,
-        # What other formats of the same network lie there stays known.
-        sha256=(held.sha256 if held else {})
-        | {
-            name: sha256(out / name)
-            for name in (KERAS_FILE, LITERT_FILE, STAGES_FILE)
-            if (out / name).is_file()
-        },
-    )
+    written = [out / file for file in (KERAS_FILE, LITERT_FILE, STAGES_FILE)]
+    digests = {path.name: sha256(path) for path in written if path.is_file()}
+    others = held.sha256 if held else {}  # of the same network in other formats
+    card = replace(known or ModelCard(name), network=name, sha256=others | digests)
     card.save(out)
     return card
 
 
 def load_network(path: Path) -> keras.Model:
     """Read a ``.keras`` file, without running any code that it may carry.
+
+    Returns:
+        From grey faces, float32 of shape (n, 48, 48, 1) in 0 to 255, to logits
+        of shape (n, 7); not compiled.
 
     Raises:
         ModelError: There is none, it is damaged, or eats or gives something else.
@@ -124,7 +121,7 @@ def _write_litert(model: keras.Model, out: Path) -> None:
     """Convert a network whose last layer gives logits; the outputs keep their names."""
     if keras.backend.backend() != "tensorflow":
         raise ModelError("LiteRT files are written by TensorFlow: set KERAS_BACKEND=tensorflow.")
-    _convert(model, _outputs(model), out / LITERT_FILE)
+    _convert(model, named_outputs(model), out / LITERT_FILE)
 
 
 def _write_stages(model: keras.Model, out: Path) -> None:
@@ -137,14 +134,15 @@ def _write_stages(model: keras.Model, out: Path) -> None:
 
     _convert(
         model,
-        _outputs(model) | stages,
+        named_outputs(model) | stages,
         out / STAGES_FILE,
         optimizations=[tf.lite.Optimize.DEFAULT],
         target_spec={"supported_types": [tf.float16]},
     )
 
 
-def _outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
+def named_outputs(model: keras.Model) -> dict[str, keras.KerasTensor]:
+    """Return ``logits``, shape (n, 7), and ``attention``, (n, 6, 6, 7), where a network has it."""
     outputs = {"logits": model.output}
     if any(layer.name == ATTENTION_LAYER for layer in model.layers):
         outputs["attention"] = model.get_layer(ATTENTION_LAYER).output
@@ -181,7 +179,9 @@ def _known_card(folder: Path, keras_path: Path) -> ModelCard | None:
 
 def _network_name(keras_path: Path, card: ModelCard | None) -> str | None:
     """Return what the network is called, as far as its card or its run says."""
-    run = keras_path.with_name("run.json")
-    if card is None and run.is_file():
-        return str(json.loads(run.read_text(encoding="utf-8"))["network"])
-    return card.network if card else None
+    if card:
+        return card.network
+    try:
+        return read_recipe(keras_path.parent).get("network")
+    except TrainingError:  # it has none, as a rule
+        return None

@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +16,7 @@ import keras
 
 from fer.card import CARD_FILE, KERAS_FILE, ModelCard, load_card, sha256
 from fer.errors import ModelError, OutputError
-from fer.training.export import load_network
-from fer.training.networks import ATTENTION_LAYER
+from fer.training.export import load_network, named_outputs
 
 FILES: dict[str, tuple[str, ...]] = {
     "savedmodel": ("saved_model",),
@@ -51,22 +52,12 @@ def export_format(keras_path: Path, out: Path, form: str) -> list[Path]:
     _check_writer(form)
     model = load_network(keras_path)
     card = _card_for(model, keras_path, out)
-    held = {name.split("/")[0] for name in card.sha256} if (out / CARD_FILE).exists() else set()
     targets = [out / name for name in FILES[form]]
-    for target in targets:
-        if target.exists() and target.name not in held:
-            raise ModelError(
-                f"{target} was not written by an export of this network: "
-                "choose another folder, or move it away."
-            )
+    _refuse_strangers(targets, card, out)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as partial:
-        try:
+        with _telling_of_a_full_disk(out):
             _write(model, Path(partial), form)
-        except Exception as error:  # TensorFlow, HDF5 and Python each have one of their own
-            if os.strerror(errno.ENOSPC) in str(error):
-                raise OutputError(f"{out} cannot be written: the disk is full.") from None
-            raise
         for target in targets:
             if target.is_dir():
                 shutil.rmtree(target)
@@ -100,6 +91,27 @@ def _card_for(model: keras.Model, keras_path: Path, out: Path) -> ModelCard:
     return ModelCard(network=model.name, sha256={KERAS_FILE: digest})
 
 
+def _refuse_strangers(targets: list[Path], card: ModelCard, out: Path) -> None:
+    """Check that only exports of this network are replaced."""
+    held = {name.split("/")[0] for name in card.sha256} if (out / CARD_FILE).exists() else set()
+    for target in targets:
+        if target.exists() and target.name not in held:
+            raise ModelError(
+                f"{target} was not written by an export of this network: "
+                "choose another folder, or move it away."
+            )
+
+
+@contextmanager
+def _telling_of_a_full_disk(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # TensorFlow, HDF5 and Python each have one of their own
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OutputError(f"{out} cannot be written: the disk is full.") from None
+        raise
+
+
 def _write(model: keras.Model, folder: Path, form: str) -> None:
     """Write a network whose last layer gives logits."""
     paths = [folder / name for name in FILES[form]]
@@ -107,15 +119,12 @@ def _write(model: keras.Model, folder: Path, form: str) -> None:
         paths[0].write_text(model.to_json(indent=2), encoding="utf-8")
         model.save_weights(paths[1])
         return
-    outputs = {"logits": model.output}
-    if any(layer.name == ATTENTION_LAYER for layer in model.layers):
-        outputs["attention"] = model.get_layer(ATTENTION_LAYER).output
     for name in ("tensorflow", "tf2onnx"):  # they would tell of each step
         logging.getLogger(name).setLevel(logging.WARNING)
     faces = keras.InputSpec(shape=model.input_shape, dtype="float32", name="faces")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Keras's bridge to tf2onnx, about NumPy
-        keras.Model(model.input, outputs).export(
+        keras.Model(model.input, named_outputs(model)).export(
             paths[0],
             format="onnx" if form == "onnx" else "tf_saved_model",
             verbose=False,

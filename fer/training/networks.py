@@ -16,6 +16,8 @@ from fer.preprocessing import INPUT_SIZE
 ATTENTION_LAYER = "attention"
 """Name of the layer whose output is one class activation map for each class."""
 
+_REDUCTION = 8  # ratio r of squeeze-and-excitation: of channels to those that say how they weigh
+
 
 def se_resnet(
     widths: tuple[int, ...] = (32, 64, 160),
@@ -150,11 +152,11 @@ def _residual_block(x: keras.KerasTensor, width: int, strides: int) -> keras.Ker
     return layers.Activation("relu")(layers.Add()([x, shortcut]))
 
 
-def _squeeze_and_excitation(x: keras.KerasTensor, ratio: int = 8) -> keras.KerasTensor:
+def _squeeze_and_excitation(x: keras.KerasTensor) -> keras.KerasTensor:
     """Weigh the channels by what the whole picture shows (Hu et al. 2018, arXiv:1709.01507)."""
     width = x.shape[-1]
     gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    gate = layers.Conv2D(width // ratio, 1, activation="relu")(gate)
+    gate = layers.Conv2D(width // _REDUCTION, 1, activation="relu")(gate)
     gate = layers.Conv2D(width, 1, activation="sigmoid")(gate)
     return layers.Multiply()([x, gate])
 

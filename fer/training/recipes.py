@@ -1,6 +1,9 @@
 """What decides a training run, beside the data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -82,3 +85,34 @@ RECIPES: dict[str, Recipe] = {
     "sequential_cnn": replace(_PLAIN, network="sequential_cnn"),
 }
 """How each network is trained unless something else is asked for."""
+
+
+class Step(StrEnum):
+    """What a recipe can do without, to see what it is worth."""
+
+    AUGMENTATION = "augmentation"
+    AVERAGE = "average"
+    MIXUP = "mixup"
+    SMOOTHING = "smoothing"
+
+
+_LEFT_OUT: dict[Step, dict[str, Any]] = {
+    Step.AUGMENTATION: {"augment": False},
+    Step.AVERAGE: {"ema": 0.0},
+    Step.MIXUP: {"mixup": 0.0},
+    Step.SMOOTHING: {"label_smoothing": 0.0},
+}
+
+
+def choose_recipe(network: str, without: Iterable[Step] = (), **changes: Any) -> Recipe:
+    """Choose the recipe of a network, and change it.
+
+    Args:
+        network: Name of the network; one that has no recipe gets that of the shipped one.
+        without: Steps to leave out.
+        changes: Fields of `Recipe`; one that is None stays as the recipe has it.
+    """
+    recipe = RECIPES.get(network, replace(_SHIPPED, network=network))
+    for step in without:
+        recipe = replace(recipe, **_LEFT_OUT[step])
+    return replace(recipe, **{name: new for name, new in changes.items() if new is not None})

@@ -1,20 +1,10 @@
-"""The recipe: from a data set and the name of a network to ``fer.keras``.
+"""From a data set and a recipe to ``fer.keras``, in a folder as `fer.training.runs` has it."""
 
-A run writes into its own folder:
-
-- ``run.json``: what was asked for, so that a resumed run cannot differ
-- ``checkpoint.weights.h5``: the state after the last whole epoch
-- ``log.csv`` and ``curves.png``: loss and accuracy of each epoch
-- ``fer.keras``: the trained network, an average over the last part of the run
-"""
-
-import json
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -30,10 +20,7 @@ from fer.training.export import load_network
 from fer.training.ferplus import VOTES_FILE, label_likelihoods
 from fer.training.networks import NETWORKS
 from fer.training.recipes import PRECISIONS, Recipe
-
-RUN_FILE = "run.json"
-CHECKPOINT_FILE = "checkpoint.weights.h5"
-LOG_FILE = "log.csv"
+from fer.training.runs import CHECKPOINT_FILE, LOG_FILE, check_folder, shorten_log, write_recipe
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +55,7 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
     batches = _batches(training, recipe)
     keras.utils.set_random_seed(recipe.seed)
     student, model = _networks(recipe)
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / RUN_FILE, _as_json(recipe))
+    write_recipe(recipe, out)
     _log.info("training on %d faces of %d", len(training), len(dataset.split("training")))
     _compile(model, recipe, len(batches))
     done = _restore(model, out, len(batches))
@@ -78,22 +64,11 @@ def train(dataset: FaceDataset, recipe: Recipe, out: Path, resume: bool = False)
         epochs=recipe.epochs,
         initial_epoch=done,
         validation_data=_validation(dataset),
-        callbacks=[
-            Chance(batches, recipe.seed),
-            Divergence(),
-            *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
-            keras.callbacks.CSVLogger(out / LOG_FILE, append=True),
-            Curves(out / LOG_FILE),
-            Checkpoint(out / CHECKPOINT_FILE),  # last, when all else is written
-        ],
+        callbacks=_callbacks(batches, recipe, out),
         shuffle=False,  # the batches shuffle the faces themselves, and repeatably
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    # A network of its own: without the optimizer, twice its size, and in full precision.
-    network = NETWORKS[recipe.network]()
-    network.set_weights(student.get_weights())
-    network.save(out / "partial.keras")
-    os.replace(out / "partial.keras", trained)
+    _save(student, recipe, trained)
     return trained
 
 
@@ -111,21 +86,7 @@ def check_run(recipe: Recipe, out: Path, resume: bool) -> None:
         raise TrainingError(
             f"There is no precision {recipe.precision!r}; choose one of: {', '.join(PRECISIONS)}."
         )
-    if not resume:
-        if (out / RUN_FILE).exists() or (out / KERAS_FILE).exists():
-            raise TrainingError(
-                f"{out} holds a network already: add --resume, or give another folder as --out."
-            )
-        return
-    if not (out / RUN_FILE).is_file():
-        raise TrainingError(f"{out} holds no run to resume: leave --resume away to start one.")
-    started = json.loads((out / RUN_FILE).read_text(encoding="utf-8"))
-    for name, value in json.loads(_as_json(recipe)).items():
-        if started.get(name) != value:
-            raise TrainingError(
-                f"{out} holds another run: its {name} is {started.get(name)}, not {value}. "
-                "Resume it with what it was started with."
-            )
+    check_folder(recipe, out, resume)
 
 
 def _restore(model: keras.Model, out: Path, steps_per_epoch: int) -> int:
@@ -138,7 +99,7 @@ def _restore(model: keras.Model, out: Path, steps_per_epoch: int) -> int:
     done, rest = divmod(int(model.optimizer.iterations), steps_per_epoch)
     if rest:
         raise TrainingError(f"The run in {out} was started with another number of training faces.")
-    _keep_log(out / LOG_FILE, done)
+    shorten_log(out / LOG_FILE, done)
     return done
 
 
@@ -222,27 +183,30 @@ def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     )
 
 
+def _callbacks(
+    batches: AugmentedBatches, recipe: Recipe, out: Path
+) -> list[keras.callbacks.Callback]:
+    return [
+        Chance(batches, recipe.seed),
+        Divergence(),
+        *([keras.callbacks.SwapEMAWeights()] if recipe.ema else []),
+        keras.callbacks.CSVLogger(out / LOG_FILE, append=True),
+        Curves(out / LOG_FILE),
+        Checkpoint(out / CHECKPOINT_FILE),  # last, when all else is written
+    ]
+
+
+def _save(student: keras.Model, recipe: Recipe, path: Path) -> None:
+    """Write a network of its own: without the optimizer, twice its size, and in full precision."""
+    network = NETWORKS[recipe.network]()
+    network.set_weights(student.get_weights())
+    partial = path.with_name("partial.keras")
+    network.save(partial)
+    os.replace(partial, path)
+
+
 def _validation(dataset: FaceDataset) -> tuple[object, object] | None:
     if "PublicTest" not in dataset.usage:
         return None
     public = dataset.split("public")
     return network_input(public.faces), keras.utils.to_categorical(public.labels, 7)
-
-
-def _keep_log(path: Path, epochs: int) -> None:
-    """Drop what the log says of epochs that the checkpoint has not seen."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    _write(path, "".join(lines[: epochs + 1] if epochs else []))
-
-
-def _as_json(recipe: Recipe) -> str:
-    return json.dumps(asdict(recipe), indent=2) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

@@ -1,6 +1,7 @@
 """What the page learns from the browser itself: why START failed, and how late the picture is."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -16,6 +17,10 @@ BUSY = "The camera is used by another program: close that, then press START agai
 NO_MEDIA = (
     "Browsers open the camera on https:// pages and on http://localhost only: use one of these."
 )
+NO_WEBRTC = (
+    "This browser has no WebRTC, or it is switched off: open the page in another one. "
+    "A photo or a video works in this one too."
+)
 
 # The component shows a failed START as the browser's bare error, and says
 # nothing of it to Python; this reads it there and adds what to do.
@@ -23,12 +28,30 @@ _ADVICE = {
     "NotAllowedError": REFUSED,
     "NotFoundError": NO_CAMERA,
     "NotReadableError": BUSY,
+    "AbortError": BUSY,  # what Firefox may say instead
     "mediaDevices is undefined": NO_MEDIA,
     "not implemented": NO_MEDIA,
+    "RTCPeerConnection is not defined": NO_WEBRTC,
+    "variable: RTCPeerConnection": NO_WEBRTC,  # WebKit's words for the same
 }
 # Only the browser knows how long a frame waits there until it is on the screen.
 _SCRIPT = """
-export default function ({ parentElement, data }) {
+// To the component a connection is over as soon as it is "disconnected", which one
+// lost packet may do; the browser mends that, or says "failed" in half a minute.
+const bePatient = (view) => {
+  const kind = view.RTCPeerConnection?.prototype;
+  const usual = kind && Object.getOwnPropertyDescriptor(kind, "connectionState")?.get;
+  if (!usual || "lost" in view) return;
+  view.lost = null;
+  Object.defineProperty(kind, "connectionState", { get() {
+    const state = usual.call(this);
+    if (state === "failed") view.lost = this;
+    else if (view.lost !== this) view.lost = null;  // another has begun
+    return state === "disconnected" ? "connecting" : state;
+  } });
+};
+let told = false;
+export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
   const advice = parentElement.querySelector("[role=alert]");
   let watched, browser_ms;
   const watch = (video) => {
@@ -49,12 +72,19 @@ export default function ({ parentElement, data }) {
   };
   const look = () => {
     const documents = [...document.querySelectorAll("iframe[title^=streamlit_webrtc]")]
-      .map((frame) => frame.contentDocument).filter((one) => one);
+      .map((frame) => frame.contentDocument).filter((one) => one?.defaultView);
+    const views = documents.map((one) => one.defaultView);
+    views.forEach(bePatient);
+    const lost = views.some((one) => one.lost);
+    if (lost !== told) setStateValue("lost", told = lost);
     const error = documents
       .map((one) => one.querySelector("[role=alert]")?.textContent ?? "").join();
     const sentence = Object.keys(data).filter((words) => error.includes(words)).map((w) => data[w]);
     const text = sentence[0] ?? "";
-    if (advice.textContent !== text) advice.textContent = text;
+    if (advice.textContent !== text) {
+      advice.textContent = text;
+      if (text) setTriggerValue("failed", text);
+    }
     const video = documents.map((one) => one.querySelector("video")).find((one) => one);
     if (video !== watched) watch(video);
     tell();
@@ -67,15 +97,29 @@ export default function ({ parentElement, data }) {
 """
 
 
-def advise() -> None:
-    """Say what to do when the camera does not open, and tell each `delay_html` how late it is."""
+def advise(on_failure: Callable[[], None]) -> bool:
+    """Say what to do when START fails, and tell each `delay_html` how late the picture is.
+
+    Args:
+        on_failure: Called once it has failed.
+
+    Returns:
+        Whether the browser lost the connection, and gave it up.
+    """
     component = st.components.v2.component(
         "fer_advice",
         html='<div class="fer-advice" role="alert"></div>',
         js=_SCRIPT,
         isolate_styles=False,
     )
-    component(key="advice", data=_ADVICE)
+    seen = component(
+        key="advice",
+        data=_ADVICE,
+        default={"lost": False},
+        on_lost_change=lambda: None,
+        on_failed_change=on_failure,
+    )
+    return bool(seen.lost)
 
 
 def delay_html(reading: Reading, round_trip_s: float | None) -> str:

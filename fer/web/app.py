@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer.errors import FerError
-from fer.web import faces, how, live, log, photo, timeline, video
+from fer.web import faces, how, live, log, photo, relay, timeline, uploads, video
 from fer.web.pages import remember
 
 PRIVACY = (
@@ -32,6 +32,7 @@ def show(model: str | Path | None = None) -> None:
     Args:
         model: As `fer.ExpressionPipeline` takes it.
     """
+    uploads.take_over()
     st.set_page_config(page_title="Facial expressions, live", page_icon="🙂", layout="wide")
     st.html(_STYLE)
     st.html(faces.STYLE + timeline.STYLE)
@@ -49,6 +50,8 @@ def show(model: str | Path | None = None) -> None:
         for other in pages:
             st.page_link(other)
     st.caption(PRIVACY)
+    if page is not pages[0]:
+        relay.count_absence()
     try:
         log.set_up()
         page.run()

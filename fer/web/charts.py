@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from fer.clock import clock
 from fer.web.timeline import chart_html, likeliest
 
 _HTML = """<div class="fer-film"><div class="fer-drawn"></div>
@@ -70,6 +71,5 @@ def follow_film(columns: npt.NDArray[np.float64], length_s: float) -> None:
         "fer_film", html=_HTML, css=_CSS, js=_JS, isolate_styles=False
     )
     texts = [likeliest(step[np.newaxis][: int(step.any())]) for step in columns]
-    end = f"{round(length_s) // 60}:{round(length_s) % 60:02}"
-    chart = chart_html(columns, "0:00", end)
+    chart = chart_html(columns, "0:00", clock(length_s))
     component(key="timeline", data={"chart": chart, "texts": texts, "length_s": length_s})

@@ -57,14 +57,14 @@ class History:
         self._written = 0
         self._frames = 0
         self._first_s = 0.0
-        self._sampled_s = -np.inf
+        self._due_s = 0.0
         try:
             self._file = open_rows(rows)
         except OutputError as error:
             self._give_up(error)
 
     def add(self, detections: sv.Detections, time_s: float) -> None:
-        """Add what a frame shows, unless the last sample is too fresh.
+        """Add what a frame shows, unless it comes too soon after the last sample.
 
         Args:
             detections: What `fer.ExpressionPipeline` returned.
@@ -74,9 +74,9 @@ class History:
             self._first_s = time_s
         self.seconds = time_s - self._first_s
         self._frames += 1
-        if self.seconds - self._sampled_s < 1 / SAMPLES_PER_S:
+        if self.seconds < self._due_s:
             return
-        self._sampled_s = self.seconds
+        self._due_s = max(self._due_s + 1 / SAMPLES_PER_S, self.seconds)
         rows = make_rows(detections, self._source, self._frames - 1, self.seconds)
         self.summary.add(rows)
         self._write(rows)

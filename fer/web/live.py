@@ -1,39 +1,28 @@
-"""The live page: the camera's picture beside the probabilities of each face."""
+"""The live page: the camera's picture and its switches; beside it stands `fer.web.panel`."""
 
 import functools
-import time
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import streamlit as st
 from aiortc.contrib.media import MediaPlayer
-from streamlit_webrtc import Translations, WebRtcMode, WebRtcStreamerContext, webrtc_streamer
+from streamlit_webrtc import Translations, WebRtcMode, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
 from fer.web import connection, relay
-from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise, delay_html, round_trip_s
-from fer.web.faces import empty_html, faces_html
-from fer.web.history import History
+from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise
 from fer.web.look import choose_look
 from fer.web.pages import link
+from fer.web.panel import NO_FRAME, Stream, follow
 from fer.web.player import FilmPlayer
-from fer.web.processor import ExpressionVideoProcessor, Reading, running_streams
+from fer.web.processor import running_streams
 from fer.web.recorder import offer_recording, show_recorder, tell_problem
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.seats import FULL, FullError, is_full
 from fer.web.settings import View, choose_camera, chosen_camera
 from fer.web.stream import LiveStream, current_stream
-from fer.web.summary import show_summary
-
-Stream: TypeAlias = WebRtcStreamerContext[ExpressionVideoProcessor, Any]
-
-PATIENCE_S = 10.0
-"""Seconds without a frame after which the page says what to do."""
-
-REFRESH_S = 0.4
-"""Seconds between two looks at the newest result."""
 
 PLACE_S = 2.0
 """Seconds between two looks for a place."""
@@ -41,13 +30,6 @@ PLACE_S = 2.0
 CONTROLS_S = 1.0
 """Seconds between two looks at how long a recording is."""
 
-NO_FRAME = (
-    "No picture has arrived for 10 seconds: press STOP and START again. If that does not help, "
-    "a firewall is in the way: networks with strict ones need a TURN server, which whoever runs "
-    f"this page names in {connection.BROWSER_VARIABLE}. A photo or a video works without."
-)
-
-_KEY = "live"
 _VIDEO: dict[str, Any] = {
     "autoPlay": True,
     "playsInline": True,
@@ -96,7 +78,7 @@ def show(model: str | Path | None = None) -> None:
     with video, st.container(key="video"):
         with st.container(key="picture", gap=None):
             context = _stream(model, stream)
-            advise()
+            lost = advise(on_failure=stream.want_camera)
         running = context is not None and any(context.state)
         if running:
             _make_room(stream)
@@ -108,7 +90,7 @@ def show(model: str | Path | None = None) -> None:
         # script that follow close on one another for a page that was left.
         st.fragment(_controls, run_every=CONTROLS_S if running else None)(model, stream, running)
     with panel:
-        _follow(stream, context if running else None)
+        follow(stream, context if running else None, lost)
 
 
 def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> None:
@@ -127,7 +109,7 @@ def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> No
 def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
     """Show the video and its START button, or that there is no place left: then None."""
     # The component begins the sample by itself, and shows STOP again once it has.
-    before = st.session_state.get(_KEY)
+    before = st.session_state.get(relay.KEY)
     running = before and any(before.state)
     begins = stream.sample and not running
     if not running:  # what is asked for stays as it is while it is there
@@ -135,12 +117,14 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
         stream.turned_away = stream.turned_away or is_full(stream.processor)
     if stream.turned_away:
         # Without the component, which lets go of the camera and forgets that it began.
+        relay.count_absence()
         st.fragment(_wait_for_place, run_every=PLACE_S)(stream)
         return None
     relay.take_over()
+    relay.count_draw()
     try:
         return webrtc_streamer(
-            key=_KEY,
+            key=relay.KEY,
             mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
             frontend_rtc_configuration=connection.browser_configuration(),
             server_rtc_configuration=connection.server_configuration(),
@@ -176,7 +160,7 @@ def _play_sample() -> MediaPlayer:
 
 def _forget_sample(stream: LiveStream) -> None:
     """Go back to the camera once the sample was stopped."""
-    state = st.session_state[_KEY].state
+    state = st.session_state[relay.KEY].state
     stream.sample = stream.sample and (state.playing or state.signalling)
 
 
@@ -191,47 +175,3 @@ def _invite(stream: LiveStream) -> None:
     with st.container(horizontal=True):
         st.button("No camera? Try the sample", on_click=stream.want_sample)
         choose_camera()
-
-
-def _follow(stream: LiveStream, context: Stream | None) -> None:
-    """Show the newest result, again and again while the stream runs and has a context."""
-    if not context:
-        st.session_state.pop("started_s", None)
-    elif "started_s" not in st.session_state:
-        st.session_state["started_s"] = time.monotonic()
-        st.session_state["gave_up"] = False
-    st.fragment(_panel, run_every=REFRESH_S if context else None)(stream, context)
-
-
-def _panel(stream: LiveStream, context: Stream | None) -> None:
-    """Show the newest result once."""
-    processor = stream.processor
-    if context:
-        started_s = st.session_state.get("started_s", time.monotonic())
-        seen_s = max(started_s, (processor and processor.last_frame_s) or started_s)
-        st.session_state["gave_up"] = time.monotonic() - seen_s > PATIENCE_S
-    # Stays after a connection that failed, until the next START.
-    if st.session_state.get("gave_up"):
-        st.warning(NO_FRAME)
-        link("Photo")
-        link("Video")
-    elif not context and processor and processor.latest:
-        show_summary(processor.history)
-    elif not context:
-        st.html(empty_html("Each face's probabilities appear here."))
-    elif processor is None or processor.latest is None:
-        st.html(empty_html("Waiting for the camera …"))
-    else:
-        delay = "" if stream.sample else delay_html(processor.latest, round_trip_s(context))
-        st.html(_reading_html(processor.latest, processor.history, delay))
-
-
-def _reading_html(reading: Reading, history: History, delay: str) -> str:
-    if reading.too_dark:
-        bars = empty_html("Too dark to see a face: turn on a light.")
-    else:
-        bars = faces_html(reading.detections, history.faces)
-    return (
-        f'{bars}<p class="fer-note">Frames a second: {reading.rate:.0f}. Work for each: '
-        f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.{delay}</p>"
-    )

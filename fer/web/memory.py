@@ -1,4 +1,4 @@
-"""Gives back to the system the memory of streams that ended.
+"""Gives back to the system the memory of streams and visits that ended.
 
 A connection that is over is a knot of objects that refer to one another, and
 what Python frees of it the C library keeps: without this a hundred short
@@ -26,7 +26,7 @@ def share_arenas() -> None:
 
 
 def give_back_soon() -> None:
-    """Give memory back in some seconds, once for all streams that end until then."""
+    """Give memory back in some seconds, once for all that ends until then."""
     if not _due.acquire(blocking=False):
         return
     timer = threading.Timer(_DELAY_S, _give_back)

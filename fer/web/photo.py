@@ -22,7 +22,7 @@ from fer.rows import make_rows, open_rows
 from fer.web.faces import bars_html
 from fer.web.look import Look, choose_look, chosen_faces
 from fer.web.sample import SAMPLE_PHOTOS
-from fer.web.uploads import asked_for, download, empty, plain, short, take
+from fer.web.uploads import asked_for, download, empty, left_out, plain, short, take
 from fer.web.visit import LastFace, Visit, current_visit
 
 MAX_PHOTOS = 10
@@ -80,7 +80,7 @@ def show(model: str | Path | None = None) -> None:
     refused: list[str] = st.session_state.setdefault("photos_refused", [])
     new = _ask()
     if new:
-        refused.clear()
+        refused[:] = filter(None, [left_out()])
         pipeline = ExpressionPipeline(model, live=False)
         for file in new:
             with st.spinner(f"Reading {plain(short(file.name))} …"):

@@ -19,7 +19,7 @@ from fer.pipeline import ExpressionPipeline, is_too_dark
 from fer.web.capture import Capture
 from fer.web.colours import frame_of, picture_of
 from fer.web.history import History
-from fer.web.pace import Pace
+from fer.web.pace import Pace, Timing
 from fer.web.settings import View
 from fer.web.visit import LastFace, Visit
 
@@ -37,7 +37,7 @@ class Reading:
         detections: What `fer.ExpressionPipeline` returned.
         too_dark: There is no face, and too little light to find one.
         rate: Frames a second, lately.
-        work_s: From a frame's arrival in the processor to its answer, on average, in seconds.
+        work_s: What reading and drawing a frame takes, on average, in seconds.
         held_s: What of the picture's delay arises in the server, on average, in seconds.
     """
 
@@ -128,8 +128,9 @@ class ExpressionVideoProcessor(VideoProcessorBase):
         self.last_frame_s = came_s = time.monotonic() if came_s is None else came_s
         picture = picture_of(frame)
         with self._lock:
+            begun_s = time.monotonic()
             scene = self._answer(picture, self.view, came_s)
-            self._pace.add(came_s, time.monotonic(), frame.time or 0.0)
+            self._pace.add(Timing(came_s, begun_s, time.monotonic(), frame.time or 0.0))
             self._answered += 1
         answer = frame_of(scene)
         answer.pts, answer.time_base = frame.pts, frame.time_base

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
+from fer.clock import clock
 from fer.web.capture import LIMIT_S
 from fer.web.stream import LiveStream
-from fer.web.summary import clock
 from fer.web.uploads import download
 
 _TERMS = f"What the picture shows, without sound, for {LIMIT_S / 60:.0f} minutes at most."

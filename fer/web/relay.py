@@ -7,40 +7,33 @@ is late is left out.
 
 import asyncio
 import logging
-import os
-import sys
-import threading
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Protocol, cast
 
+import aiortc.codecs.vpx
 import aiortc.rtcrtpreceiver
 import av
+import streamlit as st
+import streamlit_webrtc.component
 import streamlit_webrtc.webrtc
 from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaRelay
-from aiortc.jitterbuffer import JitterBuffer
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.mediastreams import MediaStreamError
-from aiortc.rtp import RTP_HISTORY_SIZE
+from aiortc.rtp import RTP_HISTORY_SIZE, RtpPacket
 
+from fer.cores import usable_cores
 from fer.web.memory import give_back_soon, share_arenas
-
-_PRIORITY = 10  # as of `nice`
 
 LOGGER = logging.getLogger(__name__)
 
-
-def _yield_to_others() -> None:
-    """Let the network and the codecs go first: what they miss is lost, and the work is not."""
-    if sys.platform == "linux":  # where a thread may have a priority of its own
-        lower = max(_PRIORITY, os.getpriority(os.PRIO_PROCESS, 0))
-        with suppress(OSError):  # a host may forbid it
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), lower)
-
+KEY = "live"
+"""Of the component, in Streamlit's session state."""
 
 # For all streams together: more would only take each other's time.
-_WORKERS = ThreadPoolExecutor(os.cpu_count(), "frames", _yield_to_others)
+_WORKERS = ThreadPoolExecutor(usable_cores(), "frames")
 
 
 class NewestRelay(MediaRelay):
@@ -57,11 +50,12 @@ class NewestRelay(MediaRelay):
 
 
 class BriefJitterBuffer(JitterBuffer):
-    """Waits for a lost packet only as long as aiortc asks for it again.
+    """Hands a picture on once it is whole, and does not wait long for what was lost.
 
-    As aiortc makes it, it goes on waiting for four times as many packets, and
-    whatever comes meanwhile is seconds old when it is seen. A picture must fit in:
-    browsers keep the largest of the page's under 100.
+    As aiortc makes it, it hands a picture on when the next one begins to arrive;
+    and it goes on waiting for four times as many packets as aiortc asks for
+    again, and whatever comes meanwhile is seconds old when it is seen. A picture
+    must fit in: browsers keep the largest of the page's under 100 packets.
 
     Args:
         capacity: How many packets it holds, but no more than are asked for.
@@ -71,6 +65,35 @@ class BriefJitterBuffer(JitterBuffer):
 
     def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
         super().__init__(min(capacity, RTP_HISTORY_SIZE), prefetch, is_video)
+
+    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        """Take in a packet.
+
+        Args:
+            packet: One that has come.
+
+        Returns:
+            Whether the sender has to begin with a whole picture again, and the
+            oldest frame if all of it is there: one at most, as aiortc has it.
+        """
+        anew, frame = super().add(packet)
+        if self._is_video and not (frame and frame.data):  # browsers send packets of nothing, too
+            frame = self._take_whole()
+        return anew, frame
+
+    def _take_whole(self) -> JitterFrame | None:
+        """Take the oldest frame if its last packet is there, which is marked (RFC 3550)."""
+        packets: list[RtpPacket] = []
+        for count in range(self.capacity):
+            packet = self._packets[((self._origin or 0) + count) % self.capacity]
+            if packet is None or (packets and packet.timestamp != packets[0].timestamp):
+                return None
+            packets.append(packet)
+            if packet.marker:
+                self.remove(len(packets))
+                data = b"".join(part._data for part in packets)  # type: ignore[attr-defined]
+                return JitterFrame(data, packet.timestamp) if data else None
+        return None
 
 
 class FrameProcessor(Protocol):
@@ -97,17 +120,26 @@ class AnsweredTrack(MediaStreamTrack):
         super().__init__()
         self._camera = track
         self._processor = processor
+        self._newest: deque[tuple[av.VideoFrame, float]] = deque(maxlen=1)
+        self._changed = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
 
     async def recv(self) -> av.VideoFrame:
-        """Wait for the camera's next frame and give its answer.
+        """Wait for a frame that was not answered yet and give its answer.
 
         Raises:
             MediaStreamError: The camera ended, or the processor broke down.
         """
+        self._keeper = self._keeper or asyncio.create_task(self._keep_newest())
         try:
-            frame = cast(av.VideoFrame, await self._camera.recv())
-            work = asyncio.get_running_loop().run_in_executor
-            return await work(_WORKERS, self._processor.recv, frame, time.monotonic())
+            while not self._newest:
+                if self._keeper.done():
+                    raise MediaStreamError
+                self._changed.clear()
+                await self._changed.wait()
+            if self.readyState == "ended":
+                raise MediaStreamError
+            return await asyncio.get_running_loop().run_in_executor(_WORKERS, self._answer)
         except MediaStreamError:
             self.stop()
             raise
@@ -116,12 +148,32 @@ class AnsweredTrack(MediaStreamTrack):
             self.stop()
             raise MediaStreamError from error
 
+    async def _keep_newest(self) -> None:
+        """Hold the camera's newest frame, and when it came, until the camera ends."""
+        try:
+            while True:
+                frame = cast(av.VideoFrame, await self._camera.recv())
+                self._newest.append((frame, time.monotonic()))
+                self._changed.set()
+        except MediaStreamError:
+            pass  # the camera ended
+        except Exception:
+            LOGGER.exception("A camera broke down, and its stream ends; the others go on.")
+        finally:
+            self._changed.set()
+
+    def _answer(self) -> av.VideoFrame:
+        # Chosen only now: it may have been a long time in line for the worker.
+        return self._processor.recv(*self._newest.pop())
+
     def stop(self) -> None:
         """End the track, and the processor with it."""
         if self.readyState == "ended":
             return
         super().stop()
         self._camera.stop()
+        if self._keeper:
+            self._keeper.cancel()
         # In its turn, after the frame that it may be at: a file may have to be finished.
         _WORKERS.submit(self._processor.on_ended).add_done_callback(_report)
         give_back_soon()
@@ -131,6 +183,31 @@ def _report(ended: "Future[None]") -> None:
     """Log what kept a stream from ending well."""
     if error := ended.exception():
         LOGGER.error("A stream did not end well.", exc_info=error)
+
+
+def count_draw() -> None:
+    """Note that the component is about to be drawn.
+
+    One more than streamlit-webrtc noted last, even if the run is broken off
+    before it notes that: it compares the two.
+    """
+    noted = _noted()
+    absent = st.session_state.get("absent_after") == noted
+    st.session_state["draws"] = noted + (2 if absent else 1)
+
+
+def count_absence() -> None:
+    """Note that a run of the script leaves the component out: it begins anew when it is back."""
+    st.session_state["absent_after"] = _noted()
+
+
+def _noted() -> int:
+    context = st.session_state.get(KEY)
+    return (context and context._last_rendered_run_count) or 0
+
+
+def _draws(session: object = None) -> int:
+    return int(st.session_state.get("draws", 0))
 
 
 _RELAY = NewestRelay()
@@ -143,6 +220,12 @@ def take_over() -> None:
         (aiortc.rtcrtpreceiver, "JitterBuffer", BriefJitterBuffer),
         (streamlit_webrtc.webrtc, "AsyncVideoProcessTrack", AnsweredTrack),
         (streamlit_webrtc.webrtc, "get_global_relay", lambda: _RELAY),
+        # It takes two runs of the script without the component for a page that was left, and ends
+        # the stream; on a busy machine they were only broken off before they came to it.
+        (streamlit_webrtc.component, "get_script_run_count", _draws),
+        # Two threads of an encoder wait for each other without rest: on a busy machine a picture
+        # of 640×480 then took 50 ms of the processors and not 3.
+        (aiortc.codecs.vpx, "number_of_threads", lambda pixels, cpus: 1),
     ):
         getattr(module, name)  # another version may have another name for it: then stop here
         setattr(module, name, ours)

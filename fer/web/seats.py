@@ -1,8 +1,8 @@
 """How many people the live page serves at once."""
 
-import os
 import threading
 
+from fer.cores import usable_cores
 from fer.errors import FerError, SourceError
 from fer.web.connection import setting
 from fer.web.processor import ExpressionVideoProcessor, running_streams
@@ -33,7 +33,7 @@ def most_viewers() -> int:
     """
     named = setting(VIEWERS_VARIABLE)
     if named is None:
-        return _VIEWERS_A_CORE * (os.cpu_count() or 1)
+        return _VIEWERS_A_CORE * usable_cores()
     if not str(named).isdecimal() or int(named) == 0:
         raise SourceError(f"{VIEWERS_VARIABLE} is not understood; expected a number such as 8.")
     return int(named)

@@ -1,14 +1,14 @@
 """What a visitor may choose on the live page, and the switches to choose it with."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from fer.annotation import FaceView
+from fer.cores import usable_cores
 
-_FRAMES_A_CORE = 45  # a second: to decode, read, draw on and encode one takes about 20 ms
+_FRAMES_A_CORE = 45  # a second: more are late, by Python's lock before the processors are full
 _LEAST_RATE = 5
 
 _FACING = {"user": "Front", "environment": "Rear"}
@@ -73,7 +73,7 @@ def chosen_camera(others: int = 0) -> Camera:
     """
     facing = st.session_state.get("camera_facing", "user")
     width, height, rate = st.session_state.get("camera_size", (640, 480, 30))
-    share = _FRAMES_A_CORE * (os.cpu_count() or 1) // (others + 1)
+    share = _FRAMES_A_CORE * usable_cores() // (others + 1)
     return Camera(facing, width, height, max(_LEAST_RATE, min(rate, share)))
 
 

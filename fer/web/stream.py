@@ -31,6 +31,8 @@ class LiveStream:
         capture: The newest recording, None if there is none.
         problem: Why there is no recording, in a sentence.
         turned_away: Whether there was no place left for the stream.
+        started_s: When it was started, by `time.monotonic`; 0 while none runs.
+        gave_up: Whether the last ended before it had a picture.
     """
 
     def __init__(self, visit: Visit) -> None:
@@ -42,6 +44,8 @@ class LiveStream:
         self.capture: Capture | None = None
         self.problem: str | None = None
         self.turned_away = False
+        self.started_s = 0.0
+        self.gave_up = False
         visit.before_end(self.end)
 
     def begin(self, model: str | Path | None) -> ExpressionVideoProcessor:
@@ -69,6 +73,10 @@ class LiveStream:
     def want_sample(self) -> None:
         """Have the sample play in place of the camera."""
         self.sample = True
+
+    def want_camera(self) -> None:
+        """Have the camera again in place of the sample, from the next START on."""
+        self.sample = False
 
     def show(self, view: View) -> None:
         """Change how the picture is shown, from the next frame on."""

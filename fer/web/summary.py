@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from fer.clock import clock
 from fer.expressions import EXPRESSION_NAMES, REASONS, FaceState
 from fer.films import NOT_CERTAIN, FilmSummary
 from fer.web.faces import bars_html
@@ -34,16 +35,15 @@ def summary_html(history: History) -> str:
     Args:
         history: What was seen.
     """
-    minutes, seconds = divmod(round(history.seconds), 60)
-    length = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    length = clock(history.seconds)
     shares = history.summary.shares()
     bars = np.array([shares[name] for name in EXPRESSION_NAMES])
     if not history.summary.states:
-        return bars_html(f"No face was seen in {length}.", bars)
+        return bars_html(f"No face was seen in {length} of video.", bars)
     return (
-        bars_html(f"In {length} the program saw", bars)
+        bars_html(f"In {length} of video the program saw", bars)
         + f"<p>{uncertain(history.summary)}</p>"
-        + chart_html(history.whole.columns(), "0:00", clock(round(history.seconds)))
+        + chart_html(history.whole.columns(), "0:00", length)
     )
 
 
@@ -56,8 +56,3 @@ def uncertain(summary: FilmSummary) -> str:
         if state != FaceState.OK
     ]
     return f"Not certain: {percent(share)}" + (f" ({', '.join(reasons)})." if reasons else ".")
-
-
-def clock(seconds: float) -> str:
-    """Write a length of time as ``1:05``."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,20 +1,83 @@
-"""Files that visitors send, and those that they take with them."""
+"""Files that visitors send, and those that they take with them.
+
+Streamlit holds what is sent in memory until the script takes it, however many
+files a visitor chooses at once. So what waits there is limited here. And what is
+made to be fetched it deletes too soon.
+"""
 
 import re
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+from starlette.exceptions import HTTPException
+from streamlit.runtime import media_file_manager
+from streamlit.runtime.media_file_storage import MediaFileKind
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
 from fer.errors import OutputError
 from fer.files import reason
+from fer.web.memory import give_back_soon
 
 _LONGEST_NAME = 60
+_FETCH_S = 60.0  # in which a browser has begun to fetch what was made for it
+_VISITORS = 4  # whose files may wait at the same time, each with as much as is allowed
+
+_add_file = MemoryUploadedFileManager.add_file
+_refused: Counter[str] = Counter()  # how many files of each session, until it is told
+
+
+class FileToFetch(media_file_manager.MediaFileMetadata):
+    """What Streamlit knows of a file in its memory; one that was made for a download stays a while.
+
+    By itself it goes when two runs of a script have ended, whosever they are: while
+    another visitor's stream is followed, in less than a second.
+
+    Args:
+        kind: As Streamlit has it.
+    """
+
+    def __init__(self, kind: MediaFileKind) -> None:
+        super().__init__(kind)
+        self._until_s = time.monotonic() + _FETCH_S
+
+    @property
+    def is_marked_for_delete(self) -> bool:
+        """Whether it may go."""
+        return time.monotonic() > self._until_s
+
+
+def take_over() -> None:
+    """Have Streamlit refuse what is too much to wait, and keep a while what is to be fetched."""
+    _ = MemoryUploadedFileManager("").file_storage  # another version may have another name for it
+    MemoryUploadedFileManager.add_file = _add_if_there_is_room  # type: ignore[assignment, method-assign]
+    _ = media_file_manager.MediaFileMetadata
+    media_file_manager.MediaFileMetadata = FileToFetch  # type: ignore[assignment, misc]
+
+
+def _add_if_there_is_room(
+    manager: MemoryUploadedFileManager, session_id: str, file: UploadedFileRec
+) -> None:
+    """Keep a file, unless its session's would be more than one file may be, or all more yet."""
+    waiting = {session: _size(files) for session, files in list(manager.file_storage.items())}
+    size, most = len(file.data), _most_megabytes() * 2**20
+    if waiting.get(session_id, 0) + size > most or sum(waiting.values()) + size > _VISITORS * most:
+        _refused[session_id] += 1
+        raise HTTPException(413, "Too many files at once")
+    _add_file(manager, session_id, file)
+
+
+def _size(files: dict[str, UploadedFileRec]) -> int:
+    return sum(len(file.data) for file in list(files.values()))
+
+
+def _most_megabytes() -> int:
+    return int(st.get_option("server.maxUploadSize"))
 
 
 def asked_for(widget: Callable[..., Any], label: str, **options: Any) -> list[UploadedFile]:
@@ -29,7 +92,10 @@ def asked_for(widget: Callable[..., Any], label: str, **options: Any) -> list[Up
         What arrived, until each is taken with `take`, or all are by `empty`.
     """
     turn = st.session_state.setdefault("uploads", 0)
-    files = widget(label, key=f"{widget.__name__}-{turn}", **options)
+    key, context = f"{widget.__name__}-{turn}", get_script_run_ctx()
+    if context and key not in st.session_state:  # what still waits was sent to one that is gone
+        context.uploaded_file_mgr.remove_session_files(context.session_id)
+    files = widget(label, key=key, **options)
     return files if isinstance(files, list) else [files] if files else []
 
 
@@ -44,20 +110,29 @@ def take(upload: UploadedFile, path: Path) -> None:
         OutputError: There is no room for it.
     """
     try:
-        path.write_bytes(upload.getbuffer())
+        path.write_bytes(upload.getvalue())  # a buffer would be a copy
     except OSError as error:
         path.unlink(missing_ok=True)
         raise OutputError(f"{upload.name} cannot be kept here: {reason(error)}.") from error
     finally:
         context = get_script_run_ctx()
-        manager = runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
-        if context and isinstance(manager, MemoryUploadedFileManager):
-            manager.remove_file(context.session_id, upload.file_id)
+        if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+            context.uploaded_file_mgr.remove_file(context.session_id, upload.file_id)
+
+
+def left_out() -> str:
+    """Tell, once, how many files were too much to be sent together; empty if none were."""
+    context = get_script_run_ctx()
+    count = _refused.pop(context.session_id, 0) if context else 0
+    files = "1 file was" if count == 1 else f"{count} files were"
+    most = f"expected {_most_megabytes()} MB at most at a time."
+    return f"{files} left out: {most}" if count else ""
 
 
 def empty() -> None:
     """Have the widget of `asked_for` empty when the script runs anew, which it does at once."""
     st.session_state["uploads"] = st.session_state.get("uploads", 0) + 1
+    give_back_soon()
     st.rerun()
 
 

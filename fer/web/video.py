@@ -1,54 +1,27 @@
 """The video page: a film from the visitor's disk, read in a thread beside the page."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import streamlit as st
 
 from fer.classification import ExpressionClassifier
-from fer.containers import FILM_SUFFIXES, open_container, video_streams
-from fer.errors import FerError, SourceError
+from fer.clock import clock
+from fer.containers import FILM_SUFFIXES
+from fer.errors import FerError
 from fer.expressions import EXPRESSION_NAMES
 from fer.films import NOT_CERTAIN, FilmTask
 from fer.web import timeline
 from fer.web.charts import follow_film
 from fer.web.faces import bars_html
+from fer.web.limits import FORMATS, LIMITS, MAX_DECODED, MAX_MINUTES, Film, check_film
 from fer.web.look import choose_look
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.uploads import asked_for, download, empty, plain, short, take
 from fer.web.visit import Visit, current_visit
 from fer.web.work import FilmWork
 
-MAX_MINUTES = 10
-"""Length of the longest film."""
-
-MAX_SIZE = (1920, 1080)
-"""Width and height of the largest pictures in pixels, or the other way round."""
-
-LIMITS = f"Up to {MAX_MINUTES} minutes, {MAX_SIZE[0]} × {MAX_SIZE[1]} pixels"
-
-# FFmpeg's names for them. Nothing else is opened: a playlist could name files of the server.
-_FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,asf"
-_MAX_PIXELS = MAX_SIZE[0] * MAX_SIZE[1]
-_MAX_DECODED = 2 * _MAX_PIXELS  # whatever a file says of itself; some hold rows that are not shown
 _REFRESH_S = 0.5
-
-
-@dataclass(frozen=True)
-class Film:
-    """A film that may be read.
-
-    Attributes:
-        name: As the visitor calls it; for display only.
-        path: Where it is kept.
-        length_s: How long it is, in seconds; None if it does not say.
-    """
-
-    name: str
-    path: Path
-    length_s: float | None
 
 
 def show(model: str | Path | None = None) -> None:
@@ -74,40 +47,6 @@ def show(model: str | Path | None = None) -> None:
         st.fragment(_follow, run_every=_REFRESH_S)(film, work)
     else:
         _show_result(film, work)
-
-
-def check_film(path: Path, name: str) -> Film:
-    """Look whether a film can be read here.
-
-    Args:
-        path: Where it is.
-        name: What the visitor calls it.
-
-    Raises:
-        SourceError: It is no film, too long or too large.
-    """
-    try:
-        with open_container(str(path), _MAX_DECODED, format_whitelist=_FORMATS) as container:
-            length_s = container.duration / av.time_base if container.duration else None
-            sizes = [(stream.width, stream.height) for stream in video_streams(container)]
-    except (av.FFmpegError, OSError) as error:
-        raise SourceError(
-            f"{name} cannot be read as a video; expected a film, such as an .mp4 file."
-        ) from error
-    if not sizes:
-        raise SourceError(f"{name} holds no video; expected a film with pictures.")
-    if any(width * height > _MAX_PIXELS for width, height in sizes):
-        width, height = max(sizes)
-        raise SourceError(
-            f"{name} has {width} × {height} pixels; "
-            f"expected {MAX_SIZE[0]} × {MAX_SIZE[1]} at most: make a smaller copy."
-        )
-    if length_s and length_s > MAX_MINUTES * 60 + 1:
-        raise SourceError(
-            f"{name} lasts {_duration(length_s)}; expected {MAX_MINUTES} at most: "
-            "cut out a part of it."
-        )
-    return Film(name, path, length_s)
 
 
 def _ask(visit: Visit) -> None:
@@ -136,7 +75,7 @@ def _ask(visit: Visit) -> None:
 
 def _prepare(film: Film, visit: Visit, model: str | Path | None) -> None:
     """Let the visitor choose what is made of the film."""
-    st.caption(_duration(film.length_s) if film.length_s else "Of unknown length")
+    st.caption(f"{clock(film.length_s)} of video" if film.length_s else "Of unknown length")
     faces, attention = choose_look(model)
     with st.container(horizontal=True):
         if st.button("Read the film", type="primary"):
@@ -147,7 +86,8 @@ def _prepare(film: Film, visit: Visit, model: str | Path | None) -> None:
                 faces,
                 attention,
                 seconds=MAX_MINUTES * 60,
-                max_pixels=_MAX_DECODED,
+                max_pixels=MAX_DECODED,
+                formats=FORMATS,
                 name=film.name,
             )
             work = FilmWork(task, film.length_s or MAX_MINUTES * 60, model)
@@ -166,10 +106,10 @@ def _follow(film: Film, work: FilmWork) -> None:
         films = "1 film" if others == 1 else f"{others} films"
         st.progress(0.0, f"Waiting: {films} of other visitors must be read first.")
     elif film.length_s is None:
-        st.progress(work.share, f"{_duration(work.summary.end_s)} read")
+        st.progress(work.share, f"{clock(work.summary.end_s)} read")
     else:
-        left = "" if work.left_s is None else f"; about {_duration(work.left_s)} left"
-        read = f"{_duration(work.summary.end_s)} of {_duration(film.length_s)} read"
+        left = "" if work.left_s is None else f"; about {clock(work.left_s)} left"
+        read = f"{clock(work.summary.end_s)} of {clock(film.length_s)} read"
         st.progress(work.share, read + left)
     st.caption("You may look at the other pages meanwhile: the work goes on.")
     if st.button("Cancel"):
@@ -199,7 +139,7 @@ def _show_result(film: Film, work: FilmWork) -> None:
 
 
 def _say_how_it_ended(film: Film, work: FilmWork) -> None:
-    until = _duration(work.summary.end_s)
+    until = clock(work.summary.end_s)
     if work.fault:
         sentence = plain(_named(work.fault, film, work.task))
         st.warning(sentence) if work.summary.frames else st.error(sentence)
@@ -247,8 +187,3 @@ def _forget() -> None:
 def _delete_files(visit: Visit) -> None:
     for path in visit.folder.glob("film*"):
         path.unlink()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02} minutes" if minutes else f"{rest} s"

@@ -29,6 +29,7 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fer.expressions import READABLE
+from fer.web.memory import give_back_soon
 
 _PREFIX = "fer-visit-"
 _ROOM = 2.5  # side of what is kept round a face, in sides of its box
@@ -113,6 +114,7 @@ class Visit:
         finally:
             self.last_face = None
             self._folder.cleanup()
+            give_back_soon()
 
 
 def current_visit() -> Visit:
@@ -168,6 +170,8 @@ class _Caretaker:
             seen_s[visit] = now_s
         if now_s - seen_s[visit] > absence_s:
             self._end(visit)
+            # What was made to be fetched goes at the end of a run, and there may be none any more.
+            runtime.get_instance().media_file_mgr.remove_orphaned_files()
             # Meant for a log-out; nothing else makes Streamlit let go of a session.
             runtime.get_instance().clear_user_info_for_session(session)
         with suppress(OSError):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fer.cores import yield_to_others
 from fer.errors import FerError
 from fer.expressions import EXPRESSION_NAMES, READABLE
 from fer.films import FilmSummary, FilmTask, read_film
@@ -19,6 +20,7 @@ FILMS_AT_ONCE = 1
 
 _STEP_S, _STEPS = 0.1, 240  # of the timeline: until there are more, which are joined
 _PATIENCE_S = 10.0  # for the thread to end
+_NICENESS = 10  # of what has time: who is live goes first
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,7 @@ class FilmWork:
         self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
+        yield_to_others(_NICENESS)
         try:
             with _turns:
                 _turns.wait_for(lambda: self.cancelled or self in _queue[:FILMS_AT_ONCE])
