@@ -25,7 +25,7 @@ STUMBLING = """async (script) => {
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   const { default: advise } = await import(url);
   advise({
-    parentElement: document.querySelector("p"), data: {},
+    parentElement: document.querySelector("p"), data: { advice: {} },
     setStateValue: (name, value) => { window[name] = value; },
   });
   begin();

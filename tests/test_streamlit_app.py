@@ -22,11 +22,12 @@ import streamlit as st
 import streamlit_webrtc.component
 import supervision as sv
 from streamlit.testing.v1 import AppTest
+from streamlit_webrtc import WebRtcStreamerContext, WebRtcStreamerState
 
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
-from fer.web import advice, live, panel, seats
+from fer.web import advice, live, panel, seats, signalling
 from fer.web.sample import SAMPLE_VIDEO
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
@@ -74,13 +75,17 @@ if (navigator.mediaDevices) {
   navigator.mediaDevices.getUserMedia = (wish) => { window.wishes.push(wish); return ask(wish); };
 }
 """
-# What the browser itself says of the newest connection.
-KEEP_CONNECTION = """
+# What the browser itself says of its connections.
+KEEP_CONNECTIONS = """
+window.connections = [];
 const state = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "connectionState").get;
 window.RTCPeerConnection = new Proxy(RTCPeerConnection, {
-  construct: (kind, given) => (window.connection = new kind(...given)),
+  construct(kind, given) {
+    connections.push(new kind(...given));
+    return connections.at(-1);
+  },
 });
-window.connectionState = () => state.call(connection);
+window.connectionState = () => state.call(connections.at(-1));
 """
 NO_WEBRTC = "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection"
 NO_CAMERA = [
@@ -252,7 +257,7 @@ def standing_still(server: Server) -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing stops a process here")
 def test_a_connection_that_is_lost_is_told(camera: Path, server: Server) -> None:
     with chromium(*browser_arguments(camera)) as browser:
-        page = open_page(browser, server.url, KEEP_CONNECTION)
+        page = open_page(browser, server.url, KEEP_CONNECTIONS)
         holder = start(page)
         says_happy(page)
         with standing_still(server):
@@ -265,6 +270,19 @@ def test_a_connection_that_is_lost_is_told(camera: Path, server: Server) -> None
         press(page, "STOP")
         page.get_by_text("the program saw").wait_for()
         assert page.get_by_text(panel.LOST).count() == 0
+
+
+@pytest.mark.browser
+def test_two_quick_clicks_begin_as_one_does(camera: Path, server: Server) -> None:
+    with chromium(*browser_arguments(camera)) as browser:
+        page = open_page(browser, server.url, KEEP_CONNECTIONS)
+        button = page.frame_locator("iframe").get_by_role("button", name="START")
+        button.wait_for()
+        settle(page)
+        component(page).wait_for_function("window.met")
+        button.dblclick()
+        says_happy(page)
+        assert component(page).evaluate("connections.length") == 1
 
 
 @pytest.mark.browser
@@ -388,7 +406,7 @@ def leave(page: Any, server: Server) -> Any:
 @pytest.mark.slow
 def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Server) -> None:
     with chromium(*NO_CAMERA) as browser:
-        page = open_page(browser, server.url, viewport=PHONE)
+        page = open_page(browser, server.url, KEEP_CONNECTIONS, viewport=PHONE)
         button = page.frame_locator("iframe[title^=streamlit_webrtc]").get_by_role(
             "button", name="START"
         )
@@ -399,6 +417,7 @@ def test_the_sample_shows_the_whole_page_on_a_phone_without_a_camera(server: Ser
 
         try_sample(page)
         page.locator(".fer-face caption", has_text="Face 2").wait_for()
+        assert component(page).evaluate("connections.length") == 1
         page.locator(".fer-chart [role=img]").first.wait_for()
         page.wait_for_function(FITS)
         # Asked in one go: Streamlit may draw the panel anew between two questions.
@@ -498,6 +517,27 @@ def test_who_comes_back_while_the_stream_still_ends_is_offered_the_recording(
         one.proto.label.startswith("Download the recording") for one in page.get("download_button")
     )
     visit.end()
+
+
+def test_start_counts_though_the_run_that_ends_the_stream_before_is_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    idle, asked = WebRtcStreamerState(False, False), WebRtcStreamerState(False, True)
+    context = WebRtcStreamerContext(None, idle)  # as that run left it
+    alone: list[bool] = []
+
+    def draw(**_: object) -> WebRtcStreamerContext[Any, Any]:
+        alone.append(st.session_state["stream"].drawing.locked())
+        return context
+
+    monkeypatch.setattr(live, "webrtc_streamer", draw)
+    page = AppTest.from_function(live_page, default_timeout=PATIENCE_S)
+    page.session_state[signalling.KEY] = context
+    value = streamlit_webrtc.component.generate_frontend_component_key(signalling.KEY)
+    page.session_state[value] = {"playing": False, "sdpOffer": {"type": "offer", "sdp": "v=0"}}
+    page.run()
+    assert not page.exception
+    assert context.state == asked and alone == [True]
 
 
 def test_only_a_page_that_was_left_ends_its_stream_not_runs_of_the_script_that_were_broken_off(

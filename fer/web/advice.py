@@ -1,4 +1,8 @@
-"""What the page learns from the browser itself: why START failed, and how late the picture is."""
+"""What the page learns from the browser itself, and has it do.
+
+Why START failed, whether the connection is lost, how late the picture is; and START is pressed
+for whoever asked for the sample.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -41,7 +45,7 @@ _SCRIPT = """
 const bePatient = (view) => {
   const kind = view.RTCPeerConnection?.prototype;
   const usual = kind && Object.getOwnPropertyDescriptor(kind, "connectionState")?.get;
-  if (!usual || "lost" in view) return;
+  if (!usual) return;
   view.lost = null;
   Object.defineProperty(kind, "connectionState", { get() {
     const state = usual.call(this);
@@ -50,9 +54,14 @@ const bePatient = (view) => {
     return state === "disconnected" ? "connecting" : state;
   } });
 };
-let told = false;
+// The second click of two would press STOP, or START while it is still loading.
+const takeOneClick = ({ document }) => document.addEventListener("click", (event) => {
+  if (event.detail > 1) event.stopPropagation();
+}, true);
+let told = false, pressed = false;
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
   const advice = parentElement.querySelector("[role=alert]");
+  pressed &&= Boolean(data.press);
   let watched, browser_ms;
   const watch = (video) => {
     [watched, browser_ms] = [video, undefined];
@@ -74,13 +83,23 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     const documents = [...document.querySelectorAll("iframe[title^=streamlit_webrtc]")]
       .map((frame) => frame.contentDocument).filter((one) => one?.defaultView);
     const views = documents.map((one) => one.defaultView);
-    views.forEach(bePatient);
+    views.filter((one) => !one.met).forEach((one) => {
+      one.met = true;
+      bePatient(one);
+      takeOneClick(one);
+    });
+    const button = documents.flatMap((one) => [...one.querySelectorAll("button")])
+      .find((one) => one.textContent === data.press);
+    if (button && !pressed) {
+      pressed = true;
+      button.click();
+    }
     const lost = views.some((one) => one.lost);
     if (lost !== told) setStateValue("lost", told = lost);
     const error = documents
       .map((one) => one.querySelector("[role=alert]")?.textContent ?? "").join();
-    const sentence = Object.keys(data).filter((words) => error.includes(words)).map((w) => data[w]);
-    const text = sentence[0] ?? "";
+    const words = Object.keys(data.advice).find((some) => error.includes(some));
+    const text = data.advice[words] ?? "";
     if (advice.textContent !== text) {
       advice.textContent = text;
       if (text) setTriggerValue("failed", text);
@@ -89,7 +108,7 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     if (video !== watched) watch(video);
     tell();
   };
-  const timer = setInterval(look, 500);
+  const timer = setInterval(look, data.press ? 50 : 500);
   const observer = new MutationObserver(tell);  // the text is drawn anew with each reading
   observer.observe(document.body, { subtree: true, childList: true });
   return () => { clearInterval(timer); observer.disconnect(); watched = undefined; };
@@ -97,11 +116,12 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
 """
 
 
-def advise(on_failure: Callable[[], None]) -> bool:
+def advise(on_failure: Callable[[], None], press: str | None = None) -> bool:
     """Say what to do when START fails, and tell each `delay_html` how late the picture is.
 
     Args:
         on_failure: Called once it has failed.
+        press: What stands on the component's button that is to be pressed, once, for the visitor.
 
     Returns:
         Whether the browser lost the connection, and gave it up.
@@ -114,7 +134,7 @@ def advise(on_failure: Callable[[], None]) -> bool:
     )
     seen = component(
         key="advice",
-        data=_ADVICE,
+        data={"advice": _ADVICE, "press": press},
         default={"lost": False},
         on_lost_change=lambda: None,
         on_failed_change=on_failure,

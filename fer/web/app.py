@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer.errors import FerError
-from fer.web import faces, how, live, log, photo, relay, timeline, uploads, video
+from fer.web import faces, how, live, log, photo, signalling, timeline, uploads, video
 from fer.web.pages import remember
 
 PRIVACY = (
@@ -51,7 +51,7 @@ def show(model: str | Path | None = None) -> None:
             st.page_link(other)
     st.caption(PRIVACY)
     if page is not pages[0]:
-        relay.count_absence()
+        signalling.count_absence()
     try:
         log.set_up()
         page.run()

@@ -11,7 +11,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
-from fer.web import connection, relay
+from fer.web import connection, relay, signalling
 from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise
 from fer.web.look import choose_look
 from fer.web.pages import link
@@ -38,8 +38,8 @@ _VIDEO: dict[str, Any] = {
     # The camera's own shape, as soon as it is known: a phone's may be upright.
     "style": {"width": "100%", "aspectRatio": "auto 4 / 3", "borderRadius": "0.5rem"},
 }
+_START_SAMPLE = "PLAY THE SAMPLE"
 _TRANSLATIONS: Translations = {
-    "start": "START",
     "stop": "STOP",
     "select_device": "Choose camera",
     "device_ask_permission": "Allow this page to use the camera.",
@@ -78,8 +78,11 @@ def show(model: str | Path | None = None) -> None:
     with video, st.container(key="video"):
         with st.container(key="picture", gap=None):
             context = _stream(model, stream)
-            lost = advise(on_failure=stream.want_camera)
-        running = context is not None and any(context.state)
+            running = context is not None and any(context.state)
+            # Asked to begin by itself, the component begins once for each time that it is drawn,
+            # and the server may answer one that it has given up.
+            press = _START_SAMPLE if stream.sample and not running else None
+            lost = advise(stream.want_camera, press)
         if running:
             _make_room(stream)
         elif not stream.turned_away:
@@ -108,35 +111,34 @@ def _controls(model: str | Path | None, stream: LiveStream, running: bool) -> No
 
 def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
     """Show the video and its START button, or that there is no place left: then None."""
-    # The component begins the sample by itself, and shows STOP again once it has.
-    before = st.session_state.get(relay.KEY)
-    running = before and any(before.state)
-    begins = stream.sample and not running
-    if not running:  # what is asked for stays as it is while it is there
+    if not any(signalling.state()):  # what is asked for stays as it is while it is there
         stream.camera = chosen_camera(running_streams())
         stream.turned_away = stream.turned_away or is_full(stream.processor)
     if stream.turned_away:
         # Without the component, which lets go of the camera and forgets that it began.
-        relay.count_absence()
+        signalling.count_absence()
         st.fragment(_wait_for_place, run_every=PLACE_S)(stream)
         return None
     relay.take_over()
-    relay.count_draw()
     try:
-        return webrtc_streamer(
-            key=relay.KEY,
-            mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
-            frontend_rtc_configuration=connection.browser_configuration(),
-            server_rtc_configuration=connection.server_configuration(),
-            media_stream_constraints=stream.camera.constraints,
-            desired_playing_state=True if begins else None,
-            player_factory=_play_sample if stream.sample else None,
-            video_processor_factory=functools.partial(stream.begin, model),
-            video_html_attrs=_VIDEO,
-            translations=_TRANSLATIONS,
-            on_change=functools.partial(_forget_sample, stream),
-            media_toggle_controls=False,
-        )
+        with signalling.drawing(stream.drawing):
+            return webrtc_streamer(
+                key=signalling.KEY,
+                mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
+                frontend_rtc_configuration=connection.browser_configuration(),
+                server_rtc_configuration=connection.server_configuration(),
+                media_stream_constraints=stream.camera.constraints,
+                player_factory=_play_sample if stream.sample else None,
+                video_processor_factory=functools.partial(stream.begin, model),
+                video_html_attrs=_VIDEO,
+                # The word is pressed where it stands, so that it is the sample that begins.
+                translations={
+                    **_TRANSLATIONS,
+                    "start": _START_SAMPLE if stream.sample else "START",
+                },
+                on_change=functools.partial(_forget_sample, stream),
+                media_toggle_controls=False,
+            )
     except SignallingTimeoutError as error:
         raise SourceError(NO_FRAME) from error
     except FullError:
@@ -160,8 +162,7 @@ def _play_sample() -> MediaPlayer:
 
 def _forget_sample(stream: LiveStream) -> None:
     """Go back to the camera once the sample was stopped."""
-    state = st.session_state[relay.KEY].state
-    stream.sample = stream.sample and (state.playing or state.signalling)
+    stream.sample = stream.sample and any(signalling.state())
 
 
 def _make_room(stream: LiveStream) -> None:

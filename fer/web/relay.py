@@ -15,7 +15,6 @@ from typing import Protocol, cast
 import aiortc.codecs.vpx
 import aiortc.rtcrtpreceiver
 import av
-import streamlit as st
 import streamlit_webrtc.component
 import streamlit_webrtc.webrtc
 from aiortc import MediaStreamTrack
@@ -25,12 +24,10 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.rtp import RTP_HISTORY_SIZE, RtpPacket
 
 from fer.cores import usable_cores
+from fer.web import signalling
 from fer.web.memory import give_back_soon, share_arenas
 
 LOGGER = logging.getLogger(__name__)
-
-KEY = "live"
-"""Of the component, in Streamlit's session state."""
 
 # For all streams together: more would only take each other's time.
 _WORKERS = ThreadPoolExecutor(usable_cores(), "frames")
@@ -185,31 +182,6 @@ def _report(ended: "Future[None]") -> None:
         LOGGER.error("A stream did not end well.", exc_info=error)
 
 
-def count_draw() -> None:
-    """Note that the component is about to be drawn.
-
-    One more than streamlit-webrtc noted last, even if the run is broken off
-    before it notes that: it compares the two.
-    """
-    noted = _noted()
-    absent = st.session_state.get("absent_after") == noted
-    st.session_state["draws"] = noted + (2 if absent else 1)
-
-
-def count_absence() -> None:
-    """Note that a run of the script leaves the component out: it begins anew when it is back."""
-    st.session_state["absent_after"] = _noted()
-
-
-def _noted() -> int:
-    context = st.session_state.get(KEY)
-    return (context and context._last_rendered_run_count) or 0
-
-
-def _draws(session: object = None) -> int:
-    return int(st.session_state.get("draws", 0))
-
-
 _RELAY = NewestRelay()
 
 
@@ -220,9 +192,7 @@ def take_over() -> None:
         (aiortc.rtcrtpreceiver, "JitterBuffer", BriefJitterBuffer),
         (streamlit_webrtc.webrtc, "AsyncVideoProcessTrack", AnsweredTrack),
         (streamlit_webrtc.webrtc, "get_global_relay", lambda: _RELAY),
-        # It takes two runs of the script without the component for a page that was left, and ends
-        # the stream; on a busy machine they were only broken off before they came to it.
-        (streamlit_webrtc.component, "get_script_run_count", _draws),
+        (streamlit_webrtc.component, "get_script_run_count", signalling.draws),
         # Two threads of an encoder wait for each other without rest: on a busy machine a picture
         # of 640×480 then took 50 ms of the processors and not 3.
         (aiortc.codecs.vpx, "number_of_threads", lambda pixels, cpus: 1),
