@@ -87,6 +87,16 @@ window.RTCPeerConnection = new Proxy(RTCPeerConnection, {
 });
 window.connectionState = () => state.call(connections.at(-1));
 """
+# Loses the timers of the parts that draw themselves, as Streamlit now and then does.
+KEEP_TIMERS = """
+const set = window.setInterval, kept = [];
+window.setInterval = (call, wait_ms, ...given) => {
+  const timer = set(call, wait_ms, ...given);
+  if (Math.round(wait_ms) === PANEL_MS) kept.push(timer);
+  return timer;
+};
+window.loseTimers = () => kept.splice(0).map(clearInterval).length;
+""".replace("PANEL_MS", f"{1000 * panel.REFRESH_S:.0f}")
 NO_WEBRTC = "delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection"
 NO_CAMERA = [
     "--no-sandbox",
@@ -270,6 +280,21 @@ def test_a_connection_that_is_lost_is_told(camera: Path, server: Server) -> None
         press(page, "STOP")
         page.get_by_text("the program saw").wait_for()
         assert page.get_by_text(panel.LOST).count() == 0
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_panel_that_stands_still_goes_on(camera: Path, server: Server) -> None:
+    with chromium(*browser_arguments(camera)) as browser:
+        page = open_page(browser, server.url, KEEP_TIMERS)
+        start(page)
+        says_happy(page)
+        assert page.evaluate("loseTimers()")
+        before = page.evaluate("document.querySelector('[data-pulse]').dataset.pulse")
+        for later in (3, 13, 16):  # seconds: it stood still for ten between the first two
+            page.wait_for_function(
+                f"document.querySelector('[data-pulse]')?.dataset.pulse > {float(before) + later}"
+            )
 
 
 @pytest.mark.browser

@@ -1,10 +1,11 @@
 """What the page learns from the browser itself, and has it do.
 
-Why START failed, whether the connection is lost, how late the picture is; and START is pressed
-for whoever asked for the sample.
+Why START failed, whether the connection is lost, how late the picture is; START is pressed for
+whoever asked for the sample, and the page drawn anew where it stands still.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,15 @@ const bePatient = (view) => {
 const takeOneClick = ({ document }) => document.addEventListener("click", (event) => {
   if (event.detail > 1) event.stopPropagation();
 }, true);
-let told = false, pressed = false;
+// Streamlit may lose the timer of a part that draws itself again and again.
+const watchPulse = (onStandstill) => {
+  const pulse = document.querySelector("[data-pulse]")?.dataset.pulse;
+  if (pulse !== beat.pulse || !pulse) beat = { pulse, seen: Date.now() };
+  if (Date.now() - beat.seen < 10_000) return;
+  beat.seen = Date.now();
+  onStandstill();
+};
+let told = false, pressed = false, beat = {};
 export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
   const advice = parentElement.querySelector("[role=alert]");
   pressed &&= Boolean(data.press);
@@ -107,6 +116,7 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
     const video = documents.map((one) => one.querySelector("video")).find((one) => one);
     if (video !== watched) watch(video);
     tell();
+    watchPulse(() => setTriggerValue("still", true));
   };
   const timer = setInterval(look, data.press ? 50 : 500);
   const observer = new MutationObserver(tell);  // the text is drawn anew with each reading
@@ -138,6 +148,7 @@ def advise(on_failure: Callable[[], None], press: str | None = None) -> bool:
         default={"lost": False},
         on_lost_change=lambda: None,
         on_failed_change=on_failure,
+        on_still_change=lambda: None,
     )
     return bool(seen.lost)
 
@@ -155,6 +166,14 @@ def delay_html(reading: Reading, round_trip_s: float | None) -> str:
     if round_trip_s is None:
         return ""
     return f'<span data-server-ms="{1000 * (reading.held_s + round_trip_s):.0f}"></span>'
+
+
+def pulse_html() -> str:
+    """Give what differs from second to second, for a part of the page that draws itself anew.
+
+    Where it stays as it is for ten, the whole page is drawn anew.
+    """
+    return f'<i data-pulse="{time.monotonic():.0f}"></i>'
 
 
 def round_trip_s(context: Any) -> float | None:

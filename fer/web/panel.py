@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import streamlit as st
 from streamlit_webrtc import WebRtcStreamerContext
 
-from fer.web.advice import delay_html, round_trip_s
+from fer.web.advice import delay_html, pulse_html, round_trip_s
 from fer.web.connection import BROWSER_VARIABLE
 from fer.web.faces import empty_html, faces_html
 from fer.web.history import History
@@ -78,7 +78,7 @@ def _panel(stream: LiveStream, context: Stream | None, lost: bool) -> None:
     elif not context:
         st.html(empty_html("Each face's probabilities appear here."))
     elif processor is None or processor.latest is None:
-        st.html(empty_html("Waiting for the camera …"))
+        st.html(empty_html("Waiting for the camera …") + pulse_html())
     elif not trouble:
         delay = "" if stream.sample else delay_html(processor.latest, round_trip_s(context))
         st.html(_reading_html(processor.latest, processor.history, delay))
@@ -92,4 +92,5 @@ def _reading_html(reading: Reading, history: History, delay: str) -> str:
     return (
         f'{bars}<p class="fer-note">Frames a second: {reading.rate:.0f}. Work for each: '
         f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.{delay}</p>"
+        + pulse_html()
     )
