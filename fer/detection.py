@@ -67,7 +67,8 @@ _SCALE_STEP = 1.1
 _HINT_HITS = 1  # nearly every face has more; so has much else, which a closer look leaves out
 _PROFILE_HITS = 2  # finds 98 of 100 profiles, and none where there is no face
 _PROFILE_SIZES = (28, 56)
-_SAME_FACE_IOU = 0.4
+SAME_FACE_IOU = 0.4
+"""Of two boxes of one face, at least."""
 
 
 class HaarFaceDetector:
@@ -219,4 +220,4 @@ def _without_doubles(found: Sequence[Boxes]) -> Boxes:
     if len(boxes) < 2:
         return boxes
     ranked = np.column_stack([boxes, np.ones(len(boxes), np.float32)])
-    return boxes[sv.box_non_max_suppression(ranked, iou_threshold=_SAME_FACE_IOU)]
+    return boxes[sv.box_non_max_suppression(ranked, iou_threshold=SAME_FACE_IOU)]

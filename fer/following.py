@@ -9,7 +9,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.carrying import FaceCarrier
-from fer.detection import BANDS, IN_PLACE, NEAR, Band, HaarFaceDetector
+from fer.detection import BANDS, IN_PLACE, NEAR, SAME_FACE_IOU, Band, HaarFaceDetector
 from fer.preprocessing import crop_faces
 from fer.remembering import take_looks
 from fer.tracking import UNKNOWN_ID, FaceTracker
@@ -27,7 +27,6 @@ again."""
 DOUBT_S = 0.1
 """The same for one that did not look like itself."""
 
-_SAME_FACE_IOU = 0.4
 _ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
 
 Boxes = npt.NDArray[np.number[Any]]
@@ -73,8 +72,8 @@ class FaceFollower:
         bands = self._due(time_s, len(front) + len(aside), search_always)
         self.seen_s = time_s
         if bands:
-            hints = _elsewhere(self._detector.hint(frame, bands).xyxy, front, _SAME_FACE_IOU)
-            new = _elsewhere(self._detector.look(frame, hints).xyxy, front, _SAME_FACE_IOU)
+            hints = _elsewhere(self._detector.hint(frame, bands).xyxy, front, SAME_FACE_IOU)
+            new = _elsewhere(self._detector.look(frame, hints).xyxy, front, SAME_FACE_IOU)
             front, aside = np.vstack([front, new]), _elsewhere(aside, new)
         if len(front) + len(aside) == len(placed) and self._are_all(placed, time_s):
             faces = self._tracker.go_on(placed, time_s)
@@ -99,13 +98,13 @@ class FaceFollower:
     ) -> sv.Detections:
         """Search those who are due; who is found in its place is who was there."""
         found = self._detector.look(frame, due.xyxy, IN_PLACE).xyxy
-        found = _elsewhere(found, carried.xyxy, _SAME_FACE_IOU)
+        found = _elsewhere(found, carried.xyxy, SAME_FACE_IOU)
         if not len(due) or not len(found):
             return carried
         iou = sv.box_iou_batch(due.xyxy, found)
         best = iou.argmax(axis=1)
         each = (iou.argmax(axis=0)[best] == np.arange(len(due))) & (
-            iou.max(axis=1) >= _SAME_FACE_IOU
+            iou.max(axis=1) >= SAME_FACE_IOU
         )
         boxes = np.vstack([carried.xyxy, found[best[each]]])
         ids = np.concatenate([carried.tracker_id, np.asarray(due.tracker_id)[each]])
@@ -114,8 +113,8 @@ class FaceFollower:
     def _look_near(self, frame: npt.NDArray[np.uint8], front: Boxes) -> tuple[Boxes, Boxes]:
         """Search where faces were; add those seen from the front, and give those that are not."""
         known = self._tracker.known.xyxy
-        missing = _elsewhere(known, front, _SAME_FACE_IOU)
-        near = _elsewhere(self._detector.look(frame, missing, NEAR).xyxy, front, _SAME_FACE_IOU)
+        missing = _elsewhere(known, front, SAME_FACE_IOU)
+        near = _elsewhere(self._detector.look(frame, missing, NEAR).xyxy, front, SAME_FACE_IOU)
         front = np.vstack([front, near])
         return front, self._detector.turned(frame, _elsewhere(known, front)).xyxy
 

@@ -156,6 +156,13 @@ def test_table_without_rows_is_refused(tmp_path: Path) -> None:
         load_dataset(write_csv(tmp_path / "fer2013.csv", []))
 
 
+def test_splits_that_there_are_are_named(table: Path) -> None:
+    with pytest.raises(
+        DatasetError, match="no split 'validation'; expected one of training, public"
+    ):
+        load_dataset(table).split("validation")
+
+
 def test_votes_beside_the_csv_are_read(table: Path) -> None:
     write_votes(table, len(ROWS), no_face=3)
     dataset = load_dataset(table)

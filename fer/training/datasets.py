@@ -62,8 +62,10 @@ class FaceDataset:
             name: One of `SPLITS`.
 
         Raises:
-            DatasetError: The split is empty.
+            DatasetError: The split is empty, or there is none of that name.
         """
+        if name not in SPLITS:
+            raise DatasetError(f"There is no split {name!r}; expected one of {', '.join(SPLITS)}.")
         part = self.where(np.isin(self.usage, SPLITS[name]))
         if len(part) == 0:
             held = ", ".join(sorted(set(self.usage.tolist())))
