@@ -12,7 +12,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
 from fer.web import connection, relay, signalling
-from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise
+from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise, pulse_html
 from fer.web.look import choose_look
 from fer.web.pages import link
 from fer.web.panel import NO_FRAME, Stream, follow
@@ -79,10 +79,10 @@ def show(model: str | Path | None = None) -> None:
         with st.container(key="picture", gap=None):
             context = _stream(model, stream)
             running = context is not None and any(context.state)
-            # Asked to begin by itself, the component begins once for each time that it is drawn,
-            # and the server may answer one that it has given up.
+            # Asked to begin by itself, the component makes one connection more each time that it
+            # is drawn before the first has begun, and the server may answer one it has given up.
             press = _START_SAMPLE if stream.sample and not running else None
-            lost = advise(stream.want_camera, press)
+            lost = advise(stream.want_camera, press, redraws=running or stream.turned_away)
         if running:
             _make_room(stream)
         elif not stream.turned_away:
@@ -121,7 +121,7 @@ def _stream(model: str | Path | None, stream: LiveStream) -> Stream | None:
         return None
     relay.take_over()
     try:
-        with signalling.drawing(stream.drawing):
+        with signalling.drawing(stream.draw_lock):
             return webrtc_streamer(
                 key=signalling.KEY,
                 mode=WebRtcMode.RECVONLY if stream.sample else WebRtcMode.SENDRECV,
@@ -152,6 +152,7 @@ def _wait_for_place(stream: LiveStream) -> None:
         stream.turned_away = False
         st.rerun()
     st.info(FULL)
+    st.html(pulse_html())
     link("Photo")
     link("Video")
 

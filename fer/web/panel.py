@@ -78,10 +78,12 @@ def _panel(stream: LiveStream, context: Stream | None, lost: bool) -> None:
     elif not context:
         st.html(empty_html("Each face's probabilities appear here."))
     elif processor is None or processor.latest is None:
-        st.html(empty_html("Waiting for the camera …") + pulse_html())
+        st.html(empty_html("Waiting for the camera …"))
     elif not trouble:
         delay = "" if stream.sample else delay_html(processor.latest, round_trip_s(context))
         st.html(_reading_html(processor.latest, processor.history, delay))
+    if context:
+        st.html(pulse_html())
 
 
 def _reading_html(reading: Reading, history: History, delay: str) -> str:
@@ -92,5 +94,4 @@ def _reading_html(reading: Reading, history: History, delay: str) -> str:
     return (
         f'{bars}<p class="fer-note">Frames a second: {reading.rate:.0f}. Work for each: '
         f"{1000 * reading.work_s:.0f} ms, on the computer that runs this page.{delay}</p>"
-        + pulse_html()
     )

@@ -30,7 +30,8 @@ def drawing(lock: threading.Lock) -> Iterator[None]:
     """Draw the component in here, which one run of the visit does at a time.
 
     A run that ends a connection takes its time, and would end as well what the
-    next one begins meanwhile.
+    next one begins meanwhile. What it noted last, that nothing runs, is put right
+    by what the browser has said since.
 
     Args:
         lock: Of the visit.

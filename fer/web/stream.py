@@ -34,7 +34,7 @@ class LiveStream:
         turned_away: Whether there was no place left for the stream.
         started_s: When it was started, by `time.monotonic`; 0 while none runs.
         gave_up: Whether the last ended before it had a picture.
-        drawing: Held by the run of the script that draws the component.
+        draw_lock: Held by the run of the script that draws the component.
     """
 
     def __init__(self, visit: Visit) -> None:
@@ -48,7 +48,7 @@ class LiveStream:
         self.turned_away = False
         self.started_s = 0.0
         self.gave_up = False
-        self.drawing = threading.Lock()
+        self.draw_lock = threading.Lock()
         visit.before_end(self.end)
 
     def begin(self, model: str | Path | None) -> ExpressionVideoProcessor:
