@@ -552,22 +552,26 @@ def test_who_comes_back_while_the_stream_still_ends_is_offered_the_recording(
 def test_start_counts_though_the_run_that_ends_the_stream_before_is_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    idle, asked = WebRtcStreamerState(False, False), WebRtcStreamerState(False, True)
-    context = WebRtcStreamerContext(None, idle)  # as that run left it
+    kit = streamlit_webrtc.component
+    context = WebRtcStreamerContext(None, WebRtcStreamerState(False, False))  # as that run left it
     alone: list[bool] = []
+    ended: list[object] = []
 
     def draw(**_: object) -> WebRtcStreamerContext[Any, Any]:
         alone.append(st.session_state["stream"].draw_lock.locked())
         return context
 
     monkeypatch.setattr(live, "webrtc_streamer", draw)
+    monkeypatch.setattr(kit, "_reset_context", ended.append)
     page = AppTest.from_function(live_page, default_timeout=PATIENCE_S)
     page.session_state[signalling.KEY] = context
-    value = streamlit_webrtc.component.generate_frontend_component_key(signalling.KEY)
-    page.session_state[value] = {"playing": False, "sdpOffer": {"type": "offer", "sdp": "v=0"}}
-    page.run()
-    assert not page.exception
-    assert context.state == asked and alone == [True]
+    value = kit.generate_frontend_component_key(signalling.KEY)
+    for count, words in enumerate(("v=0", "v=1"), 1):
+        page.session_state[value] = {"playing": False, "sdpOffer": {"sdp": words}}
+        page.run().run()
+        assert not page.exception and all(alone)
+        assert context.state == WebRtcStreamerState(playing=False, signalling=True)
+        assert len(ended) == count  # what answers another offer ends, once
 
 
 def test_only_a_page_that_was_left_ends_its_stream_not_runs_of_the_script_that_were_broken_off(

@@ -8,21 +8,18 @@ off any.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import streamlit as st
-from streamlit_webrtc.component import (
-    WebRtcStreamerState,
-    compile_state,
-    generate_frontend_component_key,
-)
+from streamlit_webrtc import component
 
 KEY = "live"
 """Of the component, in Streamlit's session state."""
 
 
-def state() -> WebRtcStreamerState:
+def state() -> component.WebRtcStreamerState:
     """Give what the browser said last of its connection: none, before it said anything."""
-    return compile_state(st.session_state.get(generate_frontend_component_key(KEY)) or {})
+    return component.compile_state(_said())
 
 
 @contextmanager
@@ -31,7 +28,8 @@ def drawing(lock: threading.Lock) -> Iterator[None]:
 
     A run that ends a connection takes its time, and would end as well what the
     next one begins meanwhile. What it noted last, that nothing runs, is put right
-    by what the browser has said since.
+    by what the browser has said since. And where it was broken off before it came
+    to that, the next offer would be taken for the last one, and never be answered.
 
     Args:
         lock: Of the visit.
@@ -43,6 +41,10 @@ def drawing(lock: threading.Lock) -> Iterator[None]:
         # that: it compares the two.
         st.session_state["draws"] = noted + (2 if absent else 1)
         if context := st.session_state.get(KEY):
+            offer = _said().get("sdpOffer")
+            if offer and offer != st.session_state.get("offer"):
+                component._reset_context(context)
+                st.session_state["offer"] = offer
             context._set_state(state())
         yield
 
@@ -63,6 +65,11 @@ def draws(session: object = None) -> int:
         session: Ignored.
     """
     return int(st.session_state.get("draws", 0))
+
+
+def _said() -> dict[str, Any]:
+    key = component.generate_frontend_component_key(KEY)
+    return st.session_state.get(key) or {}
 
 
 def _noted() -> int:
