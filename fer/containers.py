@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,8 @@ _SIZES = {
 _HEAD = 64 * 1024  # bytes at the beginning, in which that number is
 _UNKNOWN = (0, 2**32 - 1)
 _INEXACT = 1024  # bytes by which programs are mistaken
+_PIECES = (b"moof", b"mdat")  # boxes of MP4 that hold pictures, or say which are to follow
+_MOST_BOXES = 200_000  # of a file that is looked through: those of a day
 
 
 def open_container(source: str, max_pixels: int = MAX_PIXELS, formats: str = "") -> Any:
@@ -85,10 +88,17 @@ def missing_bytes(container: Any) -> int | None:
 
     Returns:
         0 of a file that has all its pictures; None if it does not say how many bytes it should
-        have, or is none. An AVI of several parts says only how long the first is.
+        have, or is none. An AVI of several parts says only how long the first is, an MP4 how
+        long its pieces are, but not how many there should be.
     """
     path = Path(container.name.removeprefix("file:"))
-    if container.format.name not in _SIZES or not path.is_file():
+    if not path.is_file():
+        return None
+    if "mp4" in container.format.name:
+        with path.open("rb") as file:
+            end = max((end for kind, end in _boxes(file) if kind in _PIECES), default=0)
+        return max(0, end - container.size) or None
+    if container.format.name not in _SIZES:
         return None
     pattern, kind = _SIZES[container.format.name]
     with path.open("rb") as file:
@@ -106,6 +116,16 @@ def missing_bytes(container: Any) -> int | None:
     return max(0, of_pictures) if missing > _INEXACT else 0
 
 
+def cut_off_half_piece(path: Path) -> None:
+    """Take from the end of an MP4 in pieces one that found no room, which players stumble over."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        boxes = list(_boxes(file))
+        whole = [end for kind, end in boxes if kind == b"mdat" and end <= size]
+        if whole and boxes[-1][1] > size:
+            file.truncate(whole[-1])
+
+
 def _ends_with_tag(file: BinaryIO) -> bool:
     """Whether an FLV ends with a whole packet: after each it says how long that was."""
     try:
@@ -115,3 +135,23 @@ def _ends_with_tag(file: BinaryIO) -> bool:
     except OSError:  # before its beginning
         return False
     return int.from_bytes(file.read(4)[1:]) == length - 11
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Give the kind of each box of an MP4 and where it ends; the last may be longer than the file.
+
+    A box begins with its length in bytes and its kind (ISO 14496-12). After a length of 1
+    comes a longer one; with 0 it goes on to the end, wherever that is.
+    """
+    end, size = 0, os.fstat(file.fileno()).st_size
+    for _ in range(_MOST_BOXES):
+        if end + 8 > size:
+            return
+        file.seek(end)
+        head = file.read(16)
+        length, kind = struct.unpack(">I4s", head[:8])
+        length = int.from_bytes(head[8:]) if length == 1 else length
+        if length < 8:
+            return
+        end += length
+        yield kind, end

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from queue import Queue
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.cameras import camera_number
-from fer.containers import open_container, video_streams
+from fer.containers import cut_off_half_piece, open_container, video_streams
 from fer.errors import OutputError
 from fer.files import OutputFile
 from fer.sound import LONGEST_GAP_S, Sound
@@ -149,6 +149,8 @@ class VideoRecorder(OutputFile):
             with _as_os_errors():
                 self._container.close()
         finally:
+            with suppress(OSError):  # as of a folder that has vanished
+                cut_off_half_piece(self._partial)
             if self._original:
                 self._original.close()
         return self._video is not None

@@ -223,6 +223,34 @@ def test_a_film_that_is_cut_off_says_so(tmp_path, frames, name, codec, share):
     assert "only in part: " in error
 
 
+@pytest.mark.parametrize("missing", [1, 3000])
+def test_a_recording_that_was_cut_off_says_so(tmp_path, frames, missing):
+    """A moment is missing that is too short to be noticed by how long it should be."""
+    path = tmp_path / "cut.mp4"
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as film:
+        stream = film.add_stream("libx264", rate=FPS, options={"g": str(FPS)})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for frame in frames:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        film.mux(stream.encode(None))
+    assert len(read(path)[0]) == len(frames) and read(path)[2] is None
+    whole = path.read_bytes()
+    end = whole.rindex(b"mfra") - 4  # an index follows
+    path.write_bytes(whole[: end - missing])
+    pictures, _, error = read(path)
+    assert len(frames) - FPS <= len(pictures) < len(frames)
+    assert f"its last {missing:,} bytes are missing" in error
+
+
+def test_boxes_of_damaged_lengths_are_no_hindrance(videos, tmp_path):
+    raw = (videos / "faces.mp4").read_bytes()
+    for length in (0, 7, 2**31, 2**32 - 1):
+        (tmp_path / "a.mp4").write_bytes(raw + length.to_bytes(4) + b"junk")
+        assert read(tmp_path / "a.mp4")[2] is None
+    (tmp_path / "a.mp4").write_bytes(raw + b"\0\0\0\1mdat" + b"\xff" * 8)
+    assert "bytes are missing" in read(tmp_path / "a.mp4")[2]
+
+
 @pytest.mark.parametrize("left", [0, 8, 3000])
 def test_an_avi_file_that_lacks_only_its_index_is_whole(tmp_path, frames, left):
     path = write_video(tmp_path / "film.avi", frames * 5, FPS)
