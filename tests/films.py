@@ -1,5 +1,6 @@
-"""Videos with sound, and a disk that is soon full."""
+"""Videos with sound, long ones, and one of a phone that is turned round."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.synthetic import Face, FaceVideo
+from tests.synthetic import Face, FaceVideo, write_video
 
 CLOCK = Fraction(1, 90_000)
 SMALL = (Face(center=(160, 120), sway=(20, 10), side=100),)
@@ -67,6 +68,19 @@ def write_long_film(path: Path, seconds: int, fps: int) -> Path:
     return path
 
 
+def write_turned_film(path: Path) -> Path:
+    """Write a second with a face in 320x240 and one in 240x320: a phone that is turned round."""
+    parts = []
+    for width, height in ((320, 240), (240, 320)):
+        face = Face(center=(width / 2, height - 90), sway=(10, 5), side=100)
+        frames = FaceVideo((face,), seconds=1, fps=10, size=(width, height)).frames()
+        parts.append(write_video(path.with_name(f"{width}.ts"), frames, 10))
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    for part in parts:
+        part.unlink()
+    return path
+
+
 def _hear(container: Any, audio: Any, start: int, end: int) -> int:
     """Add a tone from one sample to another, where there is one."""
     if start < end:
@@ -91,6 +105,13 @@ def set_time_back(path: Path, stream: bytes, number: int, seconds: float) -> Non
     time = (time[0] & 240 | pts >> 29 & 14 | 1, pts >> 22, pts >> 14 | 1, pts >> 7, pts << 1 | 1)
     data[at + 9 : at + 14] = bytes(part & 255 for part in time)
     path.write_bytes(data)
+
+
+def set_length(path: Path, seconds: float) -> None:
+    """Have a Matroska file say that it is so long."""
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3  # the element Duration, of 8 bytes: milliseconds
+    path.write_bytes(data[:at] + struct.pack(">d", 1000 * seconds) + data[at + 8 :])
 
 
 def even_times(seconds: float, fps: int) -> list[float]:

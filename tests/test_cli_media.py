@@ -16,13 +16,14 @@ import pytest
 from PIL import Image
 
 from fer import EXPRESSIONS
+from fer.cli import media
 from fer.media import open_source
 from fer.pictures import MAX_PIXELS, read_picture
 from fer.rows import COLUMNS, read_rows
 from tests import command_line
 from tests.command_line import ROOT, end, start, wait_for
 from tests.disks import small_files
-from tests.films import even_times, heard, write_film
+from tests.films import even_times, heard, set_length, write_film
 from tests.synthetic import Face, portrait
 
 fer = command_line.fer
@@ -326,6 +327,18 @@ def test_without_outputs_the_shares_are_told(fer, films):
     assert "0:02 of video, 20 frames read" in done.out
     assert all(expression.name in done.out for expression in EXPRESSIONS)
     assert "a face in 0% of them" in fer("video", films / "nobody.mp4").out
+
+
+def test_a_film_is_named_as_it_is_on_one_line(fer, tmp_path):
+    film = write_film(tmp_path / f"[bold]{100 * 'a'} [b].mp4", even_times(0.3, FPS), sound=None)
+    assert f"{film}: 0:00 of video, 3 frames read, " in fer("video", film).out
+
+
+def test_a_length_below_zero_is_none(tmp_path):
+    film = write_film(tmp_path / "a.mkv", even_times(1, FPS), sound=None)
+    assert media._length_s(str(film), 9) == pytest.approx(1)
+    set_length(film, -5)
+    assert [media._length_s(str(film), seconds) for seconds in (None, 9)] == [None, 9]
 
 
 def test_every_third_frame_is_read_and_all_are_shown(fer, films, tmp_path):

@@ -16,7 +16,6 @@ import supervision as sv
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn, track
 from rich.table import Table
 from rich.text import Text
@@ -123,13 +122,11 @@ def video(
 def _print_summary(source: str, summary: FilmSummary) -> None:
     if not summary.frames:
         return
-    open_console().print(
-        f"{escape(as_text(source))}: {clock(summary.end_s)} of video, "
-        f"{summary.frames} frames read, "
-        f"a face in {summary.frames_with_face / summary.frames:.0%} of them.",
-        highlight=False,
-        markup=False,
+    text = (
+        f"{as_text(source)}: {clock(summary.end_s)} of video, {summary.frames} frames read, "
+        f"a face in {summary.frames_with_face / summary.frames:.0%} of them."
     )
+    open_console().print(Text(text), soft_wrap=True)
     if summary.states:
         table = Table("expression", "share of the faces")
         table.columns[1].justify = "right"
@@ -205,4 +202,5 @@ def _length_s(source: str, seconds: float | None) -> float | None:
         return seconds
     with original:
         length_s = float(original.duration / av.time_base)
-    return length_s if seconds is None else min(seconds, length_s)
+    known = [time_s for time_s in (seconds, length_s) if time_s is not None and time_s > 0]
+    return min(known, default=None)
