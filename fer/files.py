@@ -185,7 +185,8 @@ def refuse_leftovers(outputs: Iterable[Path | None]) -> None:
         OutputError: One would.
     """
     for path in filter(None, outputs):
-        for suffix in (path.suffix, ".jsonl") if path.suffix == ".parquet" else (path.suffix,):
+        suffixes = (path.suffix, ".jsonl") if path.suffix.lower() == ".parquet" else (path.suffix,)
+        for suffix in suffixes:
             left = f"{os.path.splitext(path)[0]}.partial{suffix}"
             if os.path.isfile(left) and os.path.getsize(left):
                 raise OutputError(

@@ -18,7 +18,7 @@ from fer.media import FileSource
 from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
 from fer.pictures import read_picture
 from fer.pipeline import ExpressionPipeline
-from fer.rows import Row, make_rows, open_rows
+from fer.rows import Row, as_text, make_rows, open_rows
 
 
 class Settings(NamedTuple):
@@ -43,12 +43,16 @@ class _Reader:
 
     def read(self, file: Path, part: Path) -> str | None:
         """Read a file; return why it could not be read, or only in part, if so."""
+        begun = False
         try:
             with whole(open_rows(part)) as rows:
                 try:
                     for some in self._rows(file):
                         rows.write(some)
-                except SourceError as error:  # at the end: what was read until then is kept
+                        begun = True
+                except SourceError as error:
+                    if begun:  # what was read until then is kept
+                        rows.write([{"source": as_text(file), "error": str(error)}])
                     return str(error)
         except OutputError:
             raise
@@ -99,6 +103,9 @@ def _end_with_parent() -> None:
 
 def read_into(part: Path, file: Path) -> str | None:
     """Read a file into its part; return why it could not be read, or only in part, if so.
+
+    The rows of a file that could be read only in part end with one of the columns ``source``
+    and ``error``.
 
     Raises:
         OutputError: There is no room for the rows.

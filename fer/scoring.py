@@ -4,18 +4,18 @@ import hashlib
 import multiprocessing
 import shutil
 import signal
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 
 from fer.containers import FILM_SUFFIXES
 from fer.errors import FerError, OutputError, SourceError
-from fer.files import reason, whole
+from fer.files import reason, refuse_leftovers, whole
 from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
-from fer.rows import COLUMNS, as_text, open_rows, read_rows
+from fer.rows import COLUMNS, RowFile, as_text, open_rows, read_rows
 from fer.score_worker import Settings, read_into, start_worker
 
 SUFFIXES = (*PICTURE_SUFFIXES, *FILM_SUFFIXES)
@@ -33,17 +33,26 @@ class ScoreRun:
 
     Args:
         out: The file of rows. If it is there the files in it are done.
+        errors: The CSV file that tells what could not be read, or only in part.
         settings: How files are read.
 
     Raises:
-        OutputError: `out` is something else, or cannot be written.
+        OutputError: `out` or `errors` is something else, or cannot be written.
     """
 
-    def __init__(self, out: Path, settings: Settings) -> None:
+    def __init__(self, out: Path, errors: Path, settings: Settings) -> None:
         self.parts = out.with_name(f"{out.name}.parts")
-        self._out, self._settings = out, settings
+        self._out, self._errors, self._settings = out, errors, settings
+        if not self.parts.exists():
+            refuse_leftovers([out])
         open_rows(out).discard()  # to say now, not at the end, what hinders
+        open_rows(errors).discard()
         self._done = _sources(out)
+        self._in_part = {
+            str(row["source"]): str(row["error"])
+            for row in (read_rows(errors) if errors.exists() else ())
+            if row["source"] in self._done
+        }
         try:
             self.parts.mkdir(exist_ok=True)
         except OSError as error:
@@ -51,6 +60,9 @@ class ScoreRun:
         self._give_up_begun()
         for source in self._done:  # an earlier run was killed between merging and tidying up
             self._part(source).unlink(missing_ok=True)
+        for part in self.parts.glob("*.jsonl"):
+            if not _is_whole(part):
+                part.unlink()
 
     def _part(self, source: str | Path) -> Path:
         return self.parts / f"{hashlib.sha256(as_text(source).encode()).hexdigest()[:32]}.jsonl"
@@ -124,22 +136,38 @@ class ScoreRun:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
 
-    def merge(self) -> None:
-        """Put the rows that were read together with those of earlier runs.
+    def merge(self, failed: Mapping[Path, str]) -> int:
+        """Put the rows that were read together with those of earlier runs, and tell what failed.
+
+        Args:
+            failed: Files that could not be read, or only in part, with a sentence each.
+
+        Returns:
+            How many these are, those of earlier runs included that are read in part.
 
         Raises:
             OutputError: There is no room for them; they are kept for the next run.
         """
         self._give_up_begun()
         parts = sorted(self.parts.glob("*.jsonl"), key=_first_source)
-        if parts:
-            earlier = [self._out] if self._out.exists() else []
-            with self._room_needed(), whole(open_rows(self._out)) as file:
+        told = self._in_part | {as_text(file): error for file, error in failed.items()}
+        with self._room_needed(), ExitStack() as files:
+            if parts:
+                earlier = [self._out] if self._out.exists() else []
+                file = files.enter_context(whole(open_rows(self._out)))
                 for part in earlier + parts:
-                    rows = read_rows(part)
-                    while some := list(islice(rows, _ROWS_AT_ONCE)):
-                        file.write(some)
+                    told |= _copy(part, file)
+            self._tell(told)  # before the rows take their name, after which the parts are not read
         shutil.rmtree(self.parts)
+        return len(told)
+
+    def _tell(self, failed: Mapping[str, str]) -> None:
+        """Write down which sources could not be read, or only in part."""
+        if not failed:
+            self._errors.unlink(missing_ok=True)
+            return
+        with whole(open_rows(self._errors, ("source", "error"))) as file:
+            file.write({"source": source, "error": error} for source, error in failed.items())
 
     @contextmanager
     def _room_needed(self) -> Iterator[None]:
@@ -177,5 +205,25 @@ def _sources(out: Path) -> set[str]:
     return sources
 
 
+def _is_whole(part: Path) -> bool:
+    """Whether a part can be read: after a power cut it may end amid a line, or be empty."""
+    try:
+        return sum(1 for _ in read_rows(part)) > 0
+    except SourceError:
+        return False
+
+
 def _first_source(part: Path) -> str:
     return str(next(read_rows(part))["source"])
+
+
+def _copy(part: Path, file: RowFile) -> dict[str, str]:
+    """Copy rows; return what the last one says instead if the source was read only in part."""
+    told = {}
+    rows = read_rows(part)
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        if "error" in some[-1]:
+            last = some.pop()
+            told[str(last["source"])] = str(last["error"])
+        file.write(some)
+    return told

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 
 import cv2
 import pytest
@@ -101,8 +102,7 @@ def test_somebody_elses_errors_are_not_replaced(fer, folder, tmp_path):
 def test_what_can_be_read_of_truncated_videos_is_kept_and_not_tried_again(fer, folder, tmp_path):
     rows = tmp_path / "rows.csv"
     for name in ("cut.mp4", "cut.MKV"):  # without its end an MP4 says nothing of its frames
-        whole = write_film(tmp_path / name.lower(), even_times(4, FPS), "libopus").read_bytes()
-        (folder / name).write_bytes(whole[: len(whole) // 2])
+        write_cut_film(folder / name)
     done = fer("score", folder, "--rows", rows, "--workers", 1)
     assert done.is_one_sentence("2 files could not be read, or only in part", "errors.csv")
     assert set(errors(rows)) == {"cut.mp4", "cut.MKV"}
@@ -112,6 +112,73 @@ def test_what_can_be_read_of_truncated_videos_is_kept_and_not_tried_again(fer, f
     done = fer("score", folder, "--rows", rows, "--workers", 1)
     assert "4 had been" in done.out and set(errors(rows)) == {"cut.mp4", "cut.MKV"}
     assert "only in part" in errors(rows)["cut.MKV"], "that its rows end early is not forgotten"
+
+
+def write_cut_film(path):
+    """Write the first half of a film."""
+    film = write_film(
+        path.with_name("whole").with_suffix(path.suffix.lower()), even_times(4, FPS), "libopus"
+    )
+    whole = film.read_bytes()
+    film.unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_film_read_in_part_is_still_told_after_a_run_that_was_broken_off(
+    folder, tmp_path, number
+):
+    write_cut_film(folder / "cut.mkv")
+    write_long_film(folder / "z.mp4", seconds=590, fps=30)
+    rows = tmp_path / "rows.csv"
+    process = start("score", folder, "--rows", rows, "--workers", 1)
+    wait_for(lambda: len(whole_parts(tmp_path / "rows.csv.parts")) == 4, "all but the last")
+    process.send_signal(number)
+    end(process)
+    (folder / "z.mp4").unlink()
+    for _ in range(2):
+        again = end(start("score", folder, "--rows", rows, "--workers", 1))
+        assert again.is_one_sentence("1 file could not be read, or only in part", "errors.csv")
+        assert "0 files read" in again.out and "4 had been" in again.out
+        assert "only in part" in errors(rows)["cut.mkv"]
+    assert sources(rows) == ["astronaut.jpg", "cut.mkv", "film.mp4", "hopper.png"]
+
+
+def test_a_run_killed_before_it_tidied_up_forgets_nothing(fer, folder, tmp_path, monkeypatch):
+    write_cut_film(folder / "cut.mkv")
+    rows = tmp_path / "rows.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring.shutil, "rmtree", lambda _: sys.exit(137))
+        assert fer("score", folder, "--rows", rows, "--workers", 1).code == 137
+    read = list(read_rows(rows))
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert done.is_one_sentence("1 file") and "4 had been" in done.out
+    assert "only in part" in errors(rows)["cut.mkv"]
+    assert list(read_rows(rows)) == read
+
+
+@pytest.mark.parametrize("kept", [0, 1000])
+def test_parts_that_a_power_cut_left_empty_or_cut_off_are_read_anew(fer, folder, tmp_path, kept):
+    rows, parts = tmp_path / "rows.csv", tmp_path / "rows.csv.parts"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring.ScoreRun, "merge", lambda *_: sys.exit(137))
+        assert fer("score", folder, "--rows", rows, "--workers", 1).code == 137
+    film = max(parts.iterdir(), key=lambda part: part.stat().st_size)
+    os.truncate(film, kept)
+    done = fer("score", folder, "--rows", rows, "--workers", 1)
+    assert (done.code, done.err) == (0, "")
+    assert "1 file read" in done.out and "2 had been" in done.out
+    assert len(list(read_rows(rows))) == 2 + SECONDS * FPS
+
+
+@pytest.mark.parametrize("suffix", ["csv", "PARQUET"])
+def test_what_a_killed_video_run_has_left_is_not_written_over(fer, folder, tmp_path, suffix):
+    left = tmp_path / f"rows.partial.{'jsonl' if suffix == 'PARQUET' else suffix}"
+    left.write_text("rows of a film\n")
+    done = fer("score", folder, "--rows", tmp_path / f"rows.{suffix}", "--workers", 1)
+    assert done.is_one_sentence(left.name, "rename it to keep it")
+    assert left.read_text() == "rows of a film\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", left.name]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -186,7 +253,8 @@ def crash(file, *_):
 
 
 def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_path):
-    run = scoring.ScoreRun(tmp_path / "rows.csv", score_worker.Settings())
+    rows, told = tmp_path / "rows.csv", tmp_path / "errors.csv"
+    run = scoring.ScoreRun(rows, told, score_worker.Settings())
     files = [folder / "astronaut.jpg", folder / "killer.jpg", folder / "a" / "hopper.png"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scoring, "start_worker", start_mortal_worker)
@@ -196,8 +264,9 @@ def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_p
         files[1]: f"{files[1]} crashes its reader.",
         files[2]: None,
     }
-    run.merge()
-    assert sources(tmp_path / "rows.csv") == ["astronaut.jpg", "hopper.png"]
+    assert run.merge({files[1]: results[files[1]]}) == 1
+    assert sources(rows) == ["astronaut.jpg", "hopper.png"]
+    assert errors(rows) == {"killer.jpg": results[files[1]]}
 
 
 def start_mortal_worker(settings, stop):

@@ -15,7 +15,6 @@ from fer.cores import usable_cores
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, refuse_inputs
 from fer.pipeline import ExpressionPipeline
-from fer.rows import as_text, open_rows, read_rows
 from fer.score_worker import Settings
 from fer.scoring import SUFFIXES, ScoreRun
 
@@ -48,16 +47,16 @@ def score(
     files = find_files(paths, SUFFIXES)
     refuse_inputs([rows, errors], files)
     ExpressionPipeline(model)  # to say now what hinders, not from within the workers
-    run = ScoreRun(rows, Settings(model, every))
+    run = ScoreRun(rows, errors, Settings(model, every))
     to_do = run.to_do(files)
-    failed, stopped = _read(run, to_do, errors, workers or usable_cores())
+    failed, stopped = _read(run, to_do, workers or usable_cores())
     read = len(to_do) - len(run.to_do(to_do))
-    run.merge()
+    told = run.merge(failed)
     before = len(files) - len(to_do)
     print(f"{_count(read)} read into {rows}, {before} had been read before.")
-    if failed:
-        say(f"{_count(failed)} could not be read, or only in part: {errors} says why.")
-    if stopped or failed:
+    if told:
+        say(f"{_count(told)} could not be read, or only in part: {errors} says why.")
+    if stopped or told:
         raise typer.Exit(INTERRUPTED if stopped else 1)
 
 
@@ -69,33 +68,23 @@ def _refuse_errors(errors: Path, rows: Path) -> None:
         raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
 
 
-def _read(run: ScoreRun, files: Collection[Path], errors: Path, workers: int) -> tuple[int, bool]:
-    """Read files, and write down what goes wrong.
+def _read(run: ScoreRun, files: Collection[Path], workers: int) -> tuple[dict[Path, str], bool]:
+    """Read files.
 
     Returns:
-        How many could not be read, or only in part, those of earlier runs
-        included; and whether Ctrl-C came before the end.
+        Those that could not be read, or only in part, with a sentence each; and
+        whether Ctrl-C came before the end.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    told_before = read_rows(errors) if errors.exists() else ()
-    # Of files whose rows are there, and end early.
-    in_part = [row for row in told_before if not run.to_do([Path(row["source"])])]
-    failed = len(in_part)
     console = Console(stderr=True)
+    failed = {}
     try:
-        errors.unlink(missing_ok=True)
-        with (
-            open_rows(errors, ("source", "error")) as told,
-            closing(run.read(files, workers)) as results,
-        ):
-            if in_part:
-                told.write(in_part)
+        with closing(run.read(files, workers)) as results:
             for file, error in track(
                 results, "", len(files), console=console, disable=not console.is_terminal
             ):
                 if error:
-                    told.write([{"source": as_text(file), "error": error}])
-                failed += bool(error)
+                    failed[file] = error
     except KeyboardInterrupt:
         return failed, True
     return failed, False
