@@ -21,9 +21,9 @@ from fer.cli.shared import Faces, Mirror, Model, ending_in_words
 from fer.closable import Closable
 from fer.errors import DisplayError
 from fer.films import open_outputs
-from fer.media import open_source
 from fer.pipeline import ExpressionPipeline
 from fer.playback import FrameRate, Played, play
+from fer.returning import ReturningSource
 from fer.rows import make_rows
 
 _TITLE = "Facial expressions, live"
@@ -133,7 +133,7 @@ def keeping(
             if recorder:
                 # A copy: the rate is drawn on it next.
                 recorder.write(played.scene.copy(), played.time_s)
-            if table:
+            if table and not played.lost:
                 table.write(make_rows(played.detections, source, played.number, played.time_s))
 
         yield keep
@@ -151,7 +151,11 @@ def show(
         keep(played)
         if window.quits(played.due_s):
             return
-        window.show(write_rate(played.scene, rate.tick()))
+        if played.lost:
+            rate = FrameRate()
+            window.show(played.scene)
+        else:
+            window.show(write_rate(played.scene, rate.tick()))
         if window.quits():
             return
 
@@ -195,9 +199,10 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         ending_in_words(),
-        Window() as window,
+        # Before the window, which opens for a moment to see whether it can.
         keeping(source, record, rows) as keep,
-        open_source(source) as frames,
+        Window() as window,
+        ReturningSource(source) as frames,
     ):
         played = play(
             frames,

@@ -104,7 +104,12 @@ class App:
         newest = self.player.newest
         if newest and newest is not self._shown:
             self._shown = newest
-            self.view.status.set(f"Playing {self.player.title}")
+            title = self.player.title
+            self.view.status.set(
+                f"{title} gives no more pictures: is it unplugged? It comes back by itself."
+                if newest.lost
+                else f"Playing {title}"
+            )
             self.view.show(newest)
         if not alive:
             self._end(self.player.ending)

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import supervision as sv
 
 from fer.annotation import ExpressionAnnotator
-from fer.cameras import camera_number
+from fer.cameras import CAMERA_SIZE, camera_number
 from fer.errors import FerError
-from fer.media import Source, TimedFrame, open_source
 from fer.pipeline import ExpressionPipeline
+from fer.returning import RETRY_S, ReturningSource, no_picture
 from fer.sources import public_name
 
 LATE_S = 0.1
@@ -79,6 +79,7 @@ class Played(NamedTuple):
         number: The frame's, from 0, those that were dropped included.
         time_s: The frame's, in seconds.
         due_s: When it is to be shown, on the clock of `time.monotonic`; 0 for now.
+        lost: It is no frame: it says that the camera is lost.
     """
 
     scene: npt.NDArray[np.uint8]
@@ -86,10 +87,11 @@ class Played(NamedTuple):
     number: int
     time_s: float
     due_s: float
+    lost: bool = False
 
 
 def play(
-    frames: Iterable[TimedFrame],
+    frames: Iterable[tuple[npt.NDArray[np.uint8] | None, float]],
     pipeline: ExpressionPipeline,
     *,
     live: bool,
@@ -99,7 +101,7 @@ def play(
     """Annotate the frames that are to be shown, each as soon as it is asked for.
 
     Args:
-        frames: As a `fer.media.Source` gives them.
+        frames: As a `fer.media.Source` or a `fer.returning.ReturningSource` gives them.
         pipeline: What reads them.
         live: Whether they come at their own pace, as `Source.live` says.
         mirror: Mirror them, but not the words.
@@ -110,7 +112,15 @@ def play(
     """
     pace = Pace()
     annotator: ExpressionAnnotator | None = None
+    size, lost = CAMERA_SIZE, False
     for number, (frame, time_s) in enumerate(frames):
+        if frame is None:
+            again_s = time.monotonic() + RETRY_S * lost
+            lost = True
+            pipeline.reset()
+            yield Played(no_picture(size), sv.Detections.empty(), number, time_s, again_s, lost)
+            continue
+        size, lost = (frame.shape[1], frame.shape[0]), False
         due_s = 0.0 if live else pace.due(time_s)
         if due_s is None:
             continue
@@ -122,15 +132,21 @@ def play(
 
 
 class Result(NamedTuple):
-    """A frame, annotated, with what it shows and how many of them come a second."""
+    """A frame, annotated, with what it shows and how many of them come a second.
+
+    Or none: then it is a picture that says that the camera is lost.
+    """
 
     scene: npt.NDArray[np.uint8]
     detections: sv.Detections
     rate: float
+    lost: bool = False
 
 
 class Player(threading.Thread):
     """Reads and annotates one source in a thread of its own; the newest frame is to be shown.
+
+    A camera that is lost is looked for until it is back.
 
     Args:
         source: As `fer.media.open_source` takes it.
@@ -167,16 +183,18 @@ class Player(threading.Thread):
             self._previous.join(JOIN_S)
             self._previous = None
         try:
-            with open_source(self._source) as frames:
+            with ReturningSource(self._source) as frames:
                 self._play(frames)
             self.ending = f"{self.title} has ended."
         except FerError as error:
             self.ending = str(error)
 
-    def _play(self, source: Source) -> None:
+    def _play(self, source: ReturningSource) -> None:
         pipeline, rate = ExpressionPipeline(self._model), FrameRate()
         mirror = source.live if self._mirror is None else self._mirror
         for played in play(source, pipeline, live=source.live, mirror=mirror):
             if self._stopping.wait(max(0.0, played.due_s - time.monotonic())):
                 return
-            self.newest = Result(played.scene, played.detections, rate.tick())
+            rate = FrameRate() if played.lost else rate
+            per_s = 0.0 if played.lost else rate.tick()
+            self.newest = Result(played.scene, played.detections, per_s, played.lost)

@@ -88,7 +88,7 @@ class View:
             largest: Any = faces[[int(faces.box_area.argmax())]]
             self._say(choose_avatars(largest)[0], describe(largest)[0])
         else:
-            self._say("", "no face")
+            self._say("", "" if result.lost else "no face")
 
     def clear(self) -> None:
         """Show no frame, and say nothing of one."""

@@ -12,13 +12,11 @@ from fer.errors import SourceError
 from fer.media import Source, TimedFrame
 from fer.pipeline import ExpressionPipeline
 from fer.playback import JOIN_S, play
+from fer.returning import RETRY_S
 from flask_app.view import State, View
 
 LINGER_S = 1.0
 """How long a source stays open without a viewer, so that a reloaded page finds it open."""
-
-RETRY_S = 1.5
-"""Between two tries to open a lost source."""
 
 QUIET_S = 5.0
 """Without anything new for so long, viewers get the same view again: some are gone by then."""

@@ -13,6 +13,7 @@ from fer.annotation import describe
 from fer.errors import SourceError
 from fer.expressions import EXPRESSION_NAMES
 from fer.playback import Played
+from fer.returning import no_picture
 from fer.rows import make_rows
 
 _JPEG_QUALITY = 80  # of 100
@@ -50,7 +51,7 @@ class View:
     @classmethod
     def lost(cls, size: tuple[int, int]) -> Self:
         """Show that there is no picture, in one of a width and height in pixels."""
-        return cls(State.LOST, _jpeg(_no_picture(size)), json.dumps({"state": State.LOST}))
+        return cls(State.LOST, _jpeg(no_picture(size)), json.dumps({"state": State.LOST}))
 
 
 def _result(played: Played) -> str:
@@ -71,21 +72,6 @@ def _result(played: Played) -> str:
     return json.dumps(
         {"state": State.LIVE, "time": time_s, "size": [width, height], "faces": faces}
     )
-
-
-def _no_picture(size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Draw a still picture, BGR, that says that the source is lost."""
-    width, height = size
-    scene = np.full((height, width, 3), (44, 39, 31), np.uint8)
-    scale = min(width / 640, height / 480)
-    lines = (("No picture", 1.4, 2), ("It comes back by itself as soon as there is one.", 0.6, 1))
-    for place, (text, size_of_text, thickness) in zip((0.47, 0.57), lines, strict=True):
-        font = (cv2.FONT_HERSHEY_DUPLEX, size_of_text * scale)
-        strokes = max(1, round(thickness * scale))
-        (text_width, _), _ = cv2.getTextSize(text, *font, strokes)
-        corner = ((width - text_width) // 2, round(place * height))
-        cv2.putText(scene, text, corner, *font, (239, 236, 230), strokes, cv2.LINE_AA)
-    return scene
 
 
 def _jpeg(scene: npt.NDArray[np.uint8]) -> bytes:

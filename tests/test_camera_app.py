@@ -17,7 +17,11 @@ from fer import EXPRESSIONS, ExpressionPipeline
 from fer.avatars import AVATAR_NAMES, load_avatar
 from fer.media import open_source
 from fer.playback import play
+from fer.returning import no_picture
 from fer.rows import read_rows
+from tests.cameras import Camera
+from tests.disks import small_disk
+from tests.films import write_turned_film
 from tests.synthetic import Face, FaceVideo, write_video
 from tests.xserver import Program, managing_windows, press_close_button, running_xserver, screenshot
 
@@ -163,38 +167,90 @@ def test_the_parts_that_the_network_goes_by_glow_on_request(start, videos, tmp_p
 @pytest.mark.parametrize(
     ("option", "name"), [("--record", "no/out.mp4"), ("--record", "out.avi"), ("--rows", "a.txt")]
 )
-def test_what_cannot_be_kept_is_said_in_one_line(start, videos, tmp_path, option, name):
-    status, said = start("--source", videos / "face.mp4", option, tmp_path / name).end()
+@pytest.mark.parametrize("on", ["", ":63999"])
+def test_what_cannot_be_kept_is_said_in_one_line(
+    start, display, videos, tmp_path, option, name, on
+):
+    path, film = tmp_path / name, videos / "face.mp4"
+    status, said = start("--source", film, option, path, on=on or display).end()
     assert (status, len(said)) == (1, 1)
-    assert name in said[0] and "expected" in said[0]
+    assert name in said[0] and "expected" in said[0], "before the window is tried"
     assert list(tmp_path.iterdir()) == []
 
 
-UNPLUGGED = """
-import cv2, numpy, typer, camera_app
+WITH_CAMERA = """
+import cv2, pathlib, sys, typer, camera_app
+from tests.cameras import Camera
 
-class Camera:
-    left = 20
-    def isOpened(self): return True
-    def set(self, *what): return True
-    def release(self): pass
-    def read(self):
-        self.left -= 1
-        return self.left >= 0, numpy.zeros((480, 640, 3), numpy.uint8)
-
-cv2.VideoCapture = lambda *what: Camera()
+cv2.VideoCapture = Camera(pathlib.Path(sys.argv.pop(1)))
 typer.run(camera_app.main)
 """
 
 
 @pytest.mark.display
-def test_a_camera_that_vanishes_is_said_and_what_was_kept_is_whole(start, tmp_path):
+@pytest.mark.parametrize("ended", ["once it is back", "while it is gone"])
+def test_a_camera_that_vanishes_is_waited_for_and_what_was_shown_is_kept(start, tmp_path, ended):
+    face = Face(center=(160, 120), sway=(0, 0), side=100)
+    frames = list(FaceVideo((face,), seconds=1, fps=5, size=(320, 240)).frames())
+    camera = Camera(tmp_path / "camera.npy")
+    camera.plug_in(frames)
     out, rows = tmp_path / "out.mp4", tmp_path / "rows.csv"
-    app = start("--record", out, "--rows", rows, program=("-c", UNPLUGGED))
-    status, said = app.end()
-    assert (status, len(said)) == (1, 1) and "Plug it in" in said[0]
-    with open_source(str(out)) as frames:
-        assert len([*frames]) == len([*read_rows(rows)]) == 20
+    program = ("-c", WITH_CAMERA, camera.cable)
+    app = start("--record", out, "--rows", rows, program=program)
+    app.window()
+    screen = tmp_path / "screen.png"
+    app.wait_for(lambda: drawn(screenshot(app.display, screen)) > 200, "a drawn face")
+    camera.unplug()
+    app.wait_for(lambda: says_no_picture(screenshot(app.display, screen)), "the loss")
+    if ended == "once it is back":
+        camera.plug_in(frames)
+        app.wait_for(lambda: drawn(screenshot(app.display, screen)) > 200, "a drawn face again")
+    app.press("q")
+    assert app.end() == (0, [])
+    with open_source(str(out)) as recorded:
+        scenes, times = zip(*recorded, strict=True)
+    lost = [says_no_picture(scene, nearly=12) for scene in scenes]
+    assert (lost[0], lost[-1]) == (False, ended == "while it is gone") and any(lost)
+    kept = {int(row["frame"]): float(row["time_s"]) for row in read_rows(rows)}
+    assert [number not in kept for number in range(len(lost))] == lost
+    # The recording begins with the first frame, a moment after the camera was opened.
+    shown_s = [times[number] + kept[0] for number in kept]
+    assert shown_s == pytest.approx([*kept.values()], abs=0.002)
+
+
+def says_no_picture(picture, nearly=0):
+    """Whether most of it has the ground of the picture that says that there is none."""
+    ground = no_picture((320, 240))[0, 0].astype(int)
+    return (np.abs(picture.astype(int) - ground).max(axis=2) <= nearly).sum() > 50_000
+
+
+@pytest.mark.display
+def test_a_film_that_is_turned_round_in_the_middle_is_shown_and_kept_to_its_end(start, tmp_path):
+    film, out, rows = (tmp_path / name for name in ("turned.ts", "out.mp4", "rows.csv"))
+    write_turned_film(film)
+    app = start("--source", film, "--record", out, "--rows", rows)
+    assert app.end() == (0, [])
+    with open_source(str(out)) as recorded:
+        scenes = [scene for scene, _ in recorded]
+    assert {scene.shape for scene in scenes} == {(240, 320, 3)}
+    assert drawn(scenes[-1], nearly=12) > 100
+    assert scenes[-1][:, :60].mean() < 3 < scenes[0][:, :60].mean(), "bars beside the upright one"
+    lowest = [float(row["y2"]) for row in read_rows(rows) if row["y2"]]
+    assert lowest[0] < 240 < lowest[-1] < 320
+
+
+@pytest.mark.display
+def test_a_full_disk_ends_it_in_one_sentence_and_what_was_recorded_plays(start, tmp_path):
+    noise = FaceVideo((), seconds=2, fps=FPS, size=(160, 120), noise=60)
+    film = write_video(tmp_path / "noise.mp4", [*noise.frames()] * 10, FPS)
+    with small_disk(tmp_path / "disk", 300) as disk:
+        out, rows = disk / "out.mp4", disk / "rows.csv"
+        status, said = start("--source", film, "--record", out, "--rows", rows).end()
+        assert (status, len(said)) == (1, 1)
+        assert "no space left" in said[0] and "is kept" in said[0]
+        assert sorted(path.name for path in disk.iterdir()) == ["out.mp4", "rows.csv"]
+        with open_source(str(out)) as frames:
+            assert 10 <= len([*frames]) <= len([*read_rows(rows)])
 
 
 @pytest.mark.display
@@ -237,10 +293,14 @@ def test_a_broken_model_is_said_in_one_line(start, videos, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", ":63999", "nonsense"])
-def test_without_a_display_there_is_one_line_and_no_abort(start, videos, name):
-    status, said = start("--source", videos / "face.mp4", on=name).end()
+def test_without_a_display_there_is_one_line_and_no_abort_and_no_file(
+    start, videos, tmp_path, name
+):
+    files = "--record", tmp_path / "out.mp4", "--rows", tmp_path / "rows.csv"
+    status, said = start("--source", videos / "face.mp4", *files, on=name).end()
     assert (status, len(said)) == (1, 1)
     assert "display" in said[0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_opencv_without_windows_is_said_in_one_line(monkeypatch, videos):

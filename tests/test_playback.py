@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from fer import ExpressionPipeline, SourceError, playback
+from fer import ExpressionPipeline, SourceError, playback, returning
 from fer.media import Source
 from fer.playback import FrameRate, Pace, Player
 from tests.waiting import PATIENCE_S, wait_for
@@ -45,6 +45,9 @@ class SeesNothing:
         time.sleep(0.001)
         return self.nothing
 
+    def reset(self):
+        pass
+
 
 @pytest.fixture
 def camera(monkeypatch):
@@ -56,7 +59,7 @@ def camera(monkeypatch):
         opened.append(FakeCamera(3 if source == "3" else None))
         return opened[-1]
 
-    monkeypatch.setattr(playback, "open_source", open_camera)
+    monkeypatch.setattr(returning, "open_source", open_camera)
     monkeypatch.setattr(playback, "ExpressionPipeline", SeesNothing)
     return opened
 
@@ -73,23 +76,44 @@ def test_only_the_newest_frame_is_kept_and_the_camera_is_released(camera):
 
 @pytest.mark.parametrize(("mirror", "left"), [(None, 255), (True, 255), (False, 0)])
 def test_a_camera_is_mirrored_unless_it_is_not_wanted(camera, mirror, left):
-    player = Player("3", None, mirror, None)
+    player = Player("0", None, mirror, None)
     player.start()
+    wait_for(lambda: player.newest, "a frame")
+    player.stop()
     player.join(PATIENCE_S)
     assert player.newest.scene[40, 5].tolist() == [left] * 3
 
 
-def test_a_camera_that_vanishes_says_so_and_may_be_started_again(camera):
+def test_a_camera_that_vanishes_is_looked_for_until_it_is_back(camera, monkeypatch):
+    monkeypatch.setattr(playback, "RETRY_S", 0.05)
     player = Player("3", None, None, None)
     player.start()
+    wait_for(lambda: player.newest and player.newest.lost, "the loss")
+    assert not len(player.newest.detections) and player.newest.rate == 0
+    wait_for(lambda: len(camera) > 3, "three that came back for three frames each")
+    assert player.is_alive() and all(one.closed for one in camera[:3])
+    player.stop()
     player.join(PATIENCE_S)
-    assert player.ending == "The camera is gone." and camera[0].closed
-    again = Player("0", None, None, player)
-    again.start()
-    wait_for(lambda: again.newest, "a frame")
-    again.stop()
-    again.join(PATIENCE_S)
-    assert camera[1].closed
+    assert not player.is_alive() and camera[-1].closed
+
+
+def test_a_player_that_is_stopped_does_not_wait_for_a_lost_camera(monkeypatch):
+    cameras = [FakeCamera(3)]
+
+    def open_once(source):
+        if cameras:
+            return cameras.pop()
+        raise SourceError("There is no camera.")
+
+    monkeypatch.setattr(playback, "RETRY_S", 3600)
+    monkeypatch.setattr(playback, "ExpressionPipeline", SeesNothing)
+    monkeypatch.setattr(returning, "open_source", open_once)
+    player = Player("3", None, None, None)
+    player.start()
+    wait_for(lambda: player.newest and player.newest.lost, "the loss")
+    player.stop()
+    player.join(PATIENCE_S)
+    assert not player.is_alive()
 
 
 def test_the_next_player_waits_until_the_camera_is_free(camera):

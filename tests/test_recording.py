@@ -330,7 +330,7 @@ def test_a_full_disk_leaves_what_plays(tmp_path):
 
 
 def test_a_recording_on_a_full_disk_is_cut_where_its_last_piece_is_whole(tmp_path):
-    """A piece of which a part was written would be damage at the end, to our readers and to others."""
+    """A piece of which only a part was written would be damage at the end, to all who read it."""
     noise = np.random.default_rng(0)
     with small_disk(tmp_path / "disk", 600) as disk:
         with (

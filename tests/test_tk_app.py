@@ -14,6 +14,8 @@ import pytest
 import supervision as sv
 
 from fer.annotation import describe
+from tests.cameras import Camera
+from tests.films import write_turned_film
 from tests.requirements import missing
 from tests.synthetic import Face, FaceVideo, portrait, write_video
 from tests.waiting import PATIENCE_S, wait_for
@@ -228,6 +230,50 @@ def test_the_end_of_a_file_is_said_and_its_last_picture_stays(person, films):
     assert view.start_button.instate(["!disabled"])
     person.click(view.start_button)
     person.reads("Playing short.mp4")
+
+
+def test_a_camera_that_vanishes_is_said_and_shown_again_once_it_is_back(
+    person, tmp_path, monkeypatch
+):
+    view = person.view
+    camera = Camera(tmp_path / "camera.npy")
+    astronaut = [cv2.resize(portrait("astronaut")[:384], (320, 240))]
+    monkeypatch.setattr(cv2, "VideoCapture", camera)
+    camera.plug_in(astronaut)
+    person.click(view.start_button)
+    person.wait_for(lambda: view.said.get().startswith("happy"), "a happy astronaut")
+
+    camera.unplug()
+    person.reads("Camera 0 gives no more pictures", "comes back by itself")
+    assert view.said.get() == view.rate.get() == ""
+    assert not person.sees(HAPPY_YELLOW, view.picture)
+    assert not person.sees(HAPPY_YELLOW, view.avatar)
+
+    camera.plug_in(astronaut)
+    person.reads("Playing Camera 0")
+    person.wait_for(lambda: view.said.get().startswith("happy"), "a happy astronaut again")
+
+    camera.unplug()
+    person.reads("gives no more pictures")
+    person.click(view.stop_button)
+    person.reads("Stopped")
+    person.click(view.start_button)
+    person.reads("There is no camera 0")
+    camera.plug_in(astronaut)
+    person.click(view.start_button)
+    person.reads("Playing Camera 0")
+
+
+def test_a_film_that_is_turned_round_in_the_middle_is_shown_to_its_end(person, tmp_path):
+    view = person.view
+    view.source.set(str(write_turned_film(tmp_path / "turned.ts")))
+    person.click(view.start_button)
+    person.reads("turned.ts has ended")
+    room = view.picture.winfo_width(), view.picture.winfo_height()
+    scale = min(room[0] / 240, room[1] / 320)
+    photo = view.picture._photo
+    assert (photo.width(), photo.height()) == (round(240 * scale), round(320 * scale))
+    assert person.sees(HAPPY_YELLOW, view.picture) > 300, "a frame round the face"
 
 
 @pytest.mark.parametrize("name", ["63", "missing.mp4", "text.mp4", "empty.mp4", "."])
