@@ -15,9 +15,14 @@ supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null
 }
 
-# busy FILE: the start that wrote its process id into FILE is still at work.
-busy() {
-    [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null
+# lock: take the lock of descriptor 9 unless another start has it. It goes with its processes,
+# however they end.
+lock() {
+    if command -v flock >/dev/null 2>&1; then
+        flock -n 9
+    elif command -v perl >/dev/null 2>&1; then # macOS; 6 is LOCK_EX | LOCK_NB
+        perl -e 'open(LOCK, ">&=9") && flock(LOCK, 6) || exit 1'
+    fi
 }
 
 make_environment() {
@@ -35,9 +40,8 @@ make_environment() {
     fi
     [ -n "$maker" ] ||
         fail "No Python 3.11, 3.12 or 3.13 was found; install one of them, or uv, and start again."
-    rm -rf .venv
-    mkdir .venv
-    echo $$ >.venv/.making
+    find .venv/ -mindepth 1 -maxdepth 1 ! -name .starting -exec rm -rf {} +
+    : >.venv/.making
     # shellcheck disable=SC2086 # a command and its options
     $maker .venv || fail "Could not make .venv with: $maker (Debian, Ubuntu: apt install python3-venv)."
     rm -f .venv/.making
@@ -57,7 +61,7 @@ install() {
     fi
     echo "Installing the packages of $1 (the first time takes a few minutes) ..." >&2
     rm -f .venv/.installed
-    echo $$ >.venv/.installing
+    : >.venv/.installing
     if command -v uv >/dev/null 2>&1; then
         uv pip install --quiet --python "$python" --require-hashes $again_uv -r "$1" || exit 1
     else
@@ -72,19 +76,31 @@ install() {
     rm -f .venv/.installing
 }
 
-# ensure_environment FILE: .venv holds what the requirements FILE asks for. A stamp inside it,
-# written last, says so; a second call with unchanged requirements installs nothing.
+made() {
+    [ ! -f .venv/.making ] &&
+        "$python" -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null
+}
+
+# installed FILE: a stamp that is written last says so.
+installed() {
+    [ ! -f .venv/.installing ] && grep -qxF "$(mark "$1")" .venv/.installed 2>/dev/null
+}
+
+# ensure_environment FILE: .venv holds what the requirements FILE asks for. A second call with
+# unchanged requirements writes nothing.
 ensure_environment() {
-    while busy .venv/.making || busy .venv/.installing; do
-        sleep 1
-    done
-    if [ -f .venv/.making ] ||
-        ! "$python" -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; then
-        make_environment
-    elif ! supported "$python"; then
+    if made && supported "$python" && installed "$1"; then
+        return
+    fi
+    mkdir -p .venv
+    exec 9>>.venv/.starting
+    lock || {
+        echo "Waiting for another start, which makes the Python environment in .venv ..." >&2
+        until lock; do sleep 1; done
+    }
+    made || make_environment
+    supported "$python" ||
         fail "The folder .venv holds another Python than 3.11, 3.12 or 3.13; remove it and start again."
-    fi
-    if [ -f .venv/.installing ] || ! grep -qxF "$(mark "$1")" .venv/.installed 2>/dev/null; then
-        install "$1"
-    fi
+    installed "$1" || install "$1"
+    exec 9>&-
 }
