@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -50,9 +51,10 @@ class ModelCard:
     pixel_range: tuple[float, float] = PIXEL_RANGE
 
     def save(self, folder: Path) -> None:
-        """Write ``card.json`` into a folder."""
-        text = json.dumps(asdict(self), indent=2) + "\n"
-        (folder / CARD_FILE).write_text(text, encoding="utf-8")
+        """Write ``card.json`` into a folder, in place of the one that is there when it is whole."""
+        partial = folder / "partial.json"
+        partial.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, folder / CARD_FILE)
 
 
 def load_card(folder: Path) -> ModelCard:

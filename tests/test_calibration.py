@@ -11,6 +11,7 @@ from fer.training import calibration
 from fer.training.calibration import calibrate, fit_calibration
 from fer.training.evaluation import evaluate, score_faces
 from fer.training.export import export_litert
+from tests.disks import small_files
 from tests.training_data import make_dataset, make_rows, tiny_network
 
 # Keras converts arrays the old way.
@@ -123,6 +124,29 @@ def test_calibration_mends_a_network_that_is_too_sure(
     assert figures["before"]["expected_calibration_error"] > 0.15
     assert figures["after"]["expected_calibration_error"] < 0.05
     assert figures["after"]["accuracy"] == pytest.approx(figures["before"]["accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("step", ["score_faces", "evaluate_on"])
+def test_calibration_that_is_broken_off_leaves_the_card_as_it_was(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    card = replace(export_litert(exported / "fer.keras", tmp_path), temperature=2.0)
+    card.save(tmp_path)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calibration, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(tmp_path, DATASET, Path("fer2013.csv"))
+    assert load_card(tmp_path) == card
+
+
+def test_card_for_which_there_is_no_room_leaves_the_one_before(tmp_path: Path) -> None:
+    PLAIN.save(tmp_path)
+    with small_files(1), pytest.raises(OSError):
+        replace(PLAIN, figures={"command": 1000 * "a"}).save(tmp_path)
+    assert load_card(tmp_path) == PLAIN
 
 
 def test_calibration_without_public_test_is_refused(exported: Path) -> None:

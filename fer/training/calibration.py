@@ -1,7 +1,9 @@
 """So that a probability means what it says: the calibration, fitted and judged."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.isotonic import isotonic_regression
 
-from fer.card import KERAS_FILE, ModelCard, load_card
-from fer.classification import calibrated, softmax
+from fer.card import KERAS_FILE, LITERT_FILE, ModelCard, load_card
+from fer.classification import calibrated, resolve_model, softmax
 from fer.errors import DatasetError
 from fer.training.datasets import FaceDataset
 from fer.training.evaluation import Evaluation, evaluate, evaluate_on, score_faces
@@ -108,20 +110,27 @@ def calibrate(folder: Path, dataset: FaceDataset, data: Path) -> ModelCard:
     if len(public) < 2:
         raise DatasetError("PublicTest holds one picture only: its halves need one each.")
     card = replace(uncalibrated(load_card(folder)), figures={})
-    card.save(folder)
-    # Logits but for a constant in each row, which a probability does not show.
-    logits = np.log(score_faces(folder, public.faces))
-    fit, every = _judged(card, logits, public.labels)
+    with TemporaryDirectory() as name:  # the card beside the network is replaced once, at the end
+        copy = Path(name)
+        shutil.copy(resolve_model(folder), copy / LITERT_FILE)
+        card.save(copy)
+        # Logits but for a constant in each row, which a probability does not show.
+        logits = np.log(score_faces(copy, public.faces))
+        fit, every = _judged(card, logits, public.labels)
+        fit["command"] = (
+            f"python -m fer export --model {folder / KERAS_FILE} --out {folder} --data {data}"
+        )
+        figures: dict[str, Any] = {"calibration": fit}
+        card = replace(fit_calibration(card, logits, public.labels), figures=figures)
+        card.save(copy)  # from here on the scores are calibrated
+        for split, usage in (("public", "PublicTest"), ("private", "PrivateTest")):
+            if usage in dataset.usage:
+                figures[split] = _figures(copy, dataset, split)
+                figures[split]["command"] = (
+                    f"python -m fer evaluate --data {data} --split {split} "
+                    f"--model {folder} --flip --refound"
+                )
     plot_reliability(every, folder / "reliability.png")
-    fit["command"] = (
-        f"python -m fer export --model {folder / KERAS_FILE} --out {folder} --data {data}"
-    )
-    figures: dict[str, Any] = {"calibration": fit}
-    card = replace(fit_calibration(card, logits, public.labels), figures=figures)
-    card.save(folder)  # from here on the scores are calibrated
-    for split, usage in (("public", "PublicTest"), ("private", "PrivateTest")):
-        if usage in dataset.usage:
-            figures[split] = _figures(folder, dataset, split, data)
     card.save(folder)
     return card
 
@@ -166,14 +175,12 @@ def _cross_fitted(
     return scores
 
 
-def _figures(folder: Path, dataset: FaceDataset, split: str, data: Path) -> dict[str, Any]:
-    evaluation, others = evaluate_on(folder, dataset, split, flip=True, refound=True)
+def _figures(model: Path, dataset: FaceDataset, split: str) -> dict[str, Any]:
+    evaluation, others = evaluate_on(model, dataset, split, flip=True, refound=True)
     return {
         **evaluation.summary(),
         "precision": evaluation.precision,
         "recall": evaluation.recall,
         "f1": evaluation.f1,
         **others,
-        "command": f"python -m fer evaluate --data {data} --split {split} "
-        f"--model {folder} --flip --refound",
     }
