@@ -18,13 +18,14 @@ from PIL import Image
 from fer import EXPRESSIONS
 from fer.cli import media
 from fer.media import open_source
-from fer.pictures import MAX_PIXELS, read_picture
+from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
 from fer.rows import COLUMNS, read_rows
 from tests import command_line
+from tests.cameras import Camera
 from tests.command_line import ROOT, end, start, wait_for
 from tests.disks import small_files
-from tests.films import even_times, heard, set_length, write_film
-from tests.synthetic import Face, portrait
+from tests.films import SMALL, even_times, heard, set_length, write_film, write_turned_film
+from tests.synthetic import Face, FaceVideo, portrait
 
 fer = command_line.fer
 
@@ -199,6 +200,18 @@ def test_every_kind_of_picture_is_read_upright_in_bgr(fer, tmp_path, name, write
     assert np.abs(picture.astype(int) - expected).mean() < (20 if name == "palette.gif" else 6)
     assert fer("image", tmp_path / name, "--out", tmp_path / "copies").code == 0
     assert len(names(tmp_path / "copies")) == 1
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_picture_of_a_single_pixel_shows_no_face(fer, tmp_path, suffix):
+    path, rows = tmp_path / f"pixel{suffix}", tmp_path / "rows.csv"
+    Image.new("RGB", (1, 1), (200, 200, 200)).save(path)
+    picture = read_picture(path)
+    assert picture.shape == (1, 1, 3) and np.abs(picture.astype(int) - 200).max() < 3
+    done = fer("image", path, "--out", tmp_path / "copies", "--rows", rows)
+    assert (done.code, done.err) == (0, "") and "no face" in done.out
+    assert read_picture(tmp_path / "copies" / path.name).shape == (1, 1, 3)
+    assert [row["face"] for row in read_rows(rows)] == [""]
 
 
 def huge(path):
@@ -405,6 +418,32 @@ def test_what_can_be_read_of_a_truncated_video_is_kept(fer, tmp_path):
     assert done.is_one_sentence("cut.mkv", "only in part")
     assert 1 < length_s(out) < 4
     assert len(list(read_rows(rows))) == pytest.approx(FPS * length_s(out), abs=1)
+
+
+def test_what_a_camera_gave_before_it_vanished_is_kept(fer, tmp_path, monkeypatch):
+    camera = Camera(tmp_path / "camera.npy", pictures=20)
+    camera.plug_in(FaceVideo(SMALL, seconds=1, fps=FPS, size=(320, 240)).frames())
+    monkeypatch.setattr(cv2, "VideoCapture", camera)
+    out, rows = tmp_path / "out.mp4", tmp_path / "rows.csv"
+    done = fer("video", "0", "--out", out, "--rows", rows)
+    assert done.is_one_sentence("Camera 0 gives no more pictures", "Plug it in"), done.err
+    assert "20 frames read" in done.out
+    with open_source(str(out)) as frames:
+        assert len([*frames]) == len([*read_rows(rows)]) == 20
+    assert names(tmp_path) == ["camera.npy", "out.mp4", "rows.csv"]
+
+
+def test_a_video_that_is_turned_round_in_the_middle_is_read_to_its_end(fer, tmp_path):
+    film, out, rows = (tmp_path / name for name in ("turned.ts", "out.mp4", "rows.csv"))
+    assert fer("video", write_turned_film(film), "--out", out, "--rows", rows).code == 0
+    with open_source(str(out)) as frames:
+        scenes = [scene for scene, _ in frames]
+    assert [scene.shape for scene in scenes] == [(240, 320, 3)] * 20
+    assert drawn(scenes[5]) > 200 and drawn(scenes[-1]) > 100
+    assert scenes[-1][:, :60].mean() < 3 < scenes[5][:, :60].mean(), "bars beside the upright one"
+    found = [row for row in read_rows(rows) if row["face"]]
+    assert len(found) > 15
+    assert float(found[0]["y2"]) < 240 < float(found[-1]["y2"]) < 320
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -13,9 +14,9 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ from werkzeug.serving import make_server
 
 import flask_app
 from fer import EXPRESSIONS, SourceError
+from fer.classification import resolve_model
 from fer.expressions import EXPRESSION_NAMES
 from fer.media import Source, TimedFrame
 from flask_app import broadcasting, create_app
 from tests.browser import PHONE, chromium, open_page
+from tests.films import write_turned_film
 from tests.streamlit_server import browser_arguments, free_port
 from tests.synthetic import Face, FaceVideo, Image, write_video
 from tests.waiting import PATIENCE_S, wait_for
@@ -213,6 +216,26 @@ def test_a_viewer_who_takes_nothing_any_more_is_gone(monkeypatch: pytest.MonkeyP
         viewer.close()
 
 
+def test_many_viewers_who_take_nothing_do_not_hold_up_the_others() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    camera = Camera([noise])
+    with serving(camera) as url, ExitStack() as standing:
+        for _ in range(30):
+            standing.enter_context(closing(connect(url)))
+
+        def read(_: int) -> float:
+            with opened(f"{url}/stream.mjpg") as response:
+                begun = time.monotonic()
+                assert len([*itertools.islice(pictures(response), 15)]) == 15
+                return time.monotonic() - begun
+
+        with ThreadPoolExecutor(10) as readers:
+            slowest = max(readers.map(read, range(10)))
+        assert slowest < flask_app.STALLED_S, "nobody waits until the others are given up"
+        assert camera.opened == 1
+        assert health(url)[1]["viewers"] >= 30
+
+
 def test_a_slow_viewer_sees_the_newest_frame_and_not_a_queue(camera: Camera) -> None:
     broadcaster = create_app(camera).extensions["fer"]
     views = broadcaster.watch()
@@ -359,6 +382,24 @@ def test_a_film_that_was_cut_off_ends_where_it_does(tmp_path: Path) -> None:
     assert not any("lost" in value for _, value in told)
 
 
+def test_a_film_that_is_turned_round_in_the_middle_is_sent_to_its_end(tmp_path: Path) -> None:
+    film = write_turned_film(tmp_path / "turned.ts")
+    with (
+        serving(str(film), loop=False) as url,
+        opened(f"{url}/stream.mjpg") as stream,
+        opened(f"{url}/events") as events,
+    ):
+        with ThreadPoolExecutor(1) as reader:
+            reading = reader.submit(lambda: [*pictures(stream)])
+            told = [*messages(events)]
+        views = reading.result()
+    assert ("event", "end") in told
+    assert views[0].shape == (240, 320, 3) and views[-1].shape == (320, 240, 3)
+    assert is_framed(views[-1])
+    sizes = [json.loads(value).get("size") for field, value in told if field == "data"]
+    assert [320, 240] in sizes and [240, 320] in sizes
+
+
 def test_a_film_loops_at_its_own_pace(short_film: Path) -> None:
     with serving(str(short_film)) as url, opened(f"{url}/events") as events:
         begun, times = time.monotonic(), []
@@ -444,6 +485,24 @@ def test_a_bad_start_is_one_sentence_and_no_traceback(
     said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert said.startswith("Error: ") and sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:1000], lambda data: data[:-1] + bytes([data[-1] ^ 1])],
+    ids=["truncated", "exchanged"],
+)
+def test_a_damaged_model_is_one_sentence_and_no_traceback(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    shipped, model = resolve_model(), tmp_path / "model"
+    shutil.copytree(shipped.parent, model)
+    (model / shipped.name).write_bytes(damage(shipped.read_bytes()))
+    process = flask(0, FER_MODEL=str(model))
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 1
+    assert said.startswith("Error: ") and "is damaged or was exchanged" in said
     assert said.count("\n") == 1
 
 
