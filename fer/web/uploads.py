@@ -29,7 +29,8 @@ _FETCH_S = 60.0  # in which a browser has begun to fetch what was made for it
 _VISITORS = 4  # whose files may wait at the same time, each with as much as is allowed
 
 _add_file = MemoryUploadedFileManager.add_file
-_refused: Counter[str] = Counter()  # how many files of each session, until it is told
+_remove_session_files = MemoryUploadedFileManager.remove_session_files
+_refused: Counter[str] = Counter()  # how many files of each session, until it is told or forgotten
 
 
 class FileToFetch(media_file_manager.MediaFileMetadata):
@@ -56,6 +57,7 @@ def take_over() -> None:
     """Have Streamlit refuse what is too much to wait, and keep a while what is to be fetched."""
     _ = MemoryUploadedFileManager("").file_storage  # another version may have another name for it
     MemoryUploadedFileManager.add_file = _add_if_there_is_room  # type: ignore[assignment, method-assign]
+    MemoryUploadedFileManager.remove_session_files = _forget  # type: ignore[assignment, method-assign]
     _ = media_file_manager.MediaFileMetadata
     media_file_manager.MediaFileMetadata = FileToFetch  # type: ignore[assignment, misc]
 
@@ -70,6 +72,12 @@ def _add_if_there_is_room(
         _refused[session_id] += 1
         raise HTTPException(413, "Too many files at once")
     _add_file(manager, session_id, file)
+
+
+def _forget(manager: MemoryUploadedFileManager, session_id: str) -> None:
+    """Let go of a session's files, those that were refused included."""
+    _refused.pop(session_id, None)
+    _remove_session_files(manager, session_id)
 
 
 def _size(files: dict[str, UploadedFileRec]) -> int:
@@ -92,7 +100,7 @@ def asked_for(widget: Callable[..., Any], label: str, **options: Any) -> list[Up
         What arrived, until each is taken with `take`, or all are by `empty`.
     """
     turn = st.session_state.setdefault("uploads", 0)
-    key, context = f"{widget.__name__}-{turn}", get_script_run_ctx()
+    key, context = f"{label}-{turn}", get_script_run_ctx()  # of another page another widget
     if context and key not in st.session_state:  # what still waits was sent to one that is gone
         context.uploaded_file_mgr.remove_session_files(context.session_id)
     files = widget(label, key=key, **options)
