@@ -34,7 +34,7 @@ export default function ({ parentElement, data }) {
   slider.max = data.length_s;
   const tell = (time_s) => {
     const step = Math.min(data.texts.length - 1,
-      Math.floor(time_s / data.length_s * data.texts.length));
+      Math.floor(time_s / data.length_s * data.texts.length) || 0); // of one frame: 0 / 0
     const clock = `${Math.floor(time_s / 60)}:${String(Math.floor(time_s % 60)).padStart(2, "0")}`;
     words.textContent = `${clock}: ${data.texts[step]}`;
     slider.setAttribute("aria-valuetext", words.textContent);

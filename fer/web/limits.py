@@ -55,7 +55,7 @@ def check_film(path: Path, name: str) -> Film:
     """
     try:
         with open_container(str(path), MAX_DECODED, FORMATS) as container:
-            length_s = container.duration / av.time_base if container.duration else None
+            length_s = (container.duration or 0) / av.time_base
             sizes = [(stream.width, stream.height) for stream in video_streams(container)]
     except (av.FFmpegError, OSError) as error:
         raise SourceError(
@@ -69,9 +69,9 @@ def check_film(path: Path, name: str) -> Film:
             f"{name} has {width} × {height} pixels; "
             f"expected {MAX_SIZE[0]} × {MAX_SIZE[1]} at most: make a smaller copy."
         )
-    if length_s and length_s > MAX_MINUTES * 60 + 1:
+    if length_s > MAX_MINUTES * 60 + 1:
         raise SourceError(
             f"{name} lasts {clock(length_s)}; expected {clock(MAX_MINUTES * 60)} at most: "
             "cut out a part of it."
         )
-    return Film(name, path, length_s)
+    return Film(name, path, length_s if length_s > 0 else None)

@@ -153,7 +153,8 @@ def _say_how_it_ended(film: Film, work: FilmWork) -> None:
 
 def _named(sentence: str, film: Film, task: FilmTask) -> str:
     """Say names that the visitor knows instead of paths."""
-    names = {task.source: film.name, str(task.copy): "The film", str(task.rows): "The table"}
+    # The source comes last: its path is how the others begin.
+    names = {str(task.copy): "The film", str(task.rows): "The table", task.source: film.name}
     for path, name in names.items():
         sentence = sentence.replace(path, name)
     return sentence

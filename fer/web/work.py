@@ -89,7 +89,10 @@ class FilmWork:
         return (time.monotonic() - self._began_s) * (1 - self.share) / self.share
 
     def cancel(self) -> None:
-        """Stop it, and wait until its files are finished: they hold what was read until then."""
+        """Stop it, and wait until its files are finished, but not for ever.
+
+        They hold what was read until then; `done` says when they are there.
+        """
         self._cancelled.set()
         with _turns:
             _turns.notify_all()
