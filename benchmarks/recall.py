@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.common import Frame
+from benchmarks.common import SIZE, Frame
 from fer import ExpressionPipeline
 from fer.detection import CASCADE
 from tests.synthetic import Face, FaceVideo
@@ -67,6 +67,7 @@ class Variation:
     casts: list[tuple[Face, ...]]
     change: Callable[[Frame, float], Frame] | None = None
     noise: float = 2.0
+    size: tuple[int, int] = SIZE
 
 
 VARIATIONS = {
@@ -126,7 +127,7 @@ def frames(
     """Film a variation: frames, known boxes, times, and whether a video begins."""
     for cast in variation.casts:
         for frame, _, time_s in FaceVideo(
-            cast, seconds=seconds, fps=fps, noise=variation.noise, seed=seed
+            cast, seconds, fps, variation.size, noise=variation.noise, seed=seed
         ):
             if variation.change:
                 frame = variation.change(frame, 0.5 - 0.5 * np.cos(2 * np.pi * time_s / seconds))

@@ -34,6 +34,7 @@ class _Template(NamedTuple):
     picture: npt.NDArray[np.uint8]
     box: Boxes
     face: int
+    tilt: float
     found: Boxes
     found_s: float
     frames: int = 0
@@ -67,7 +68,7 @@ class FaceCarrier:
 
         Returns:
             Those that are carried on, and those that a search has to find again
-            by now, each with `xyxy` in pixels and `tracker_id`.
+            by now, each with `xyxy` in pixels, `tracker_id` and in `data` ``tilt``.
         """
         moved = [there for one in self._templates if (there := _match(frame, one))]
         self._templates = [one for one in moved if one.lasts(time_s)]
@@ -81,15 +82,20 @@ class FaceCarrier:
 
         Args:
             frame: BGR image, uint8 of shape (H, W, 3).
-            faces: All that were found, with `xyxy` in pixels and `tracker_id`.
+            faces: All that were found, with `xyxy` in pixels, `tracker_id` and in
+                `data` ``tilt``, as of `fer.detection.HaarFaceDetector.tilted`.
             time_s: When the frame was taken, in seconds.
         """
         carried = {one.face: one for one in self._templates}
         templates = []
-        for face, box in zip(np.asarray(faces.tracker_id).tolist(), faces.xyxy, strict=True):
+        ids, tilts = np.asarray(faces.tracker_id), np.asarray(faces.data["tilt"])
+        for face, tilt, box in zip(ids.tolist(), tilts.tolist(), faces.xyxy, strict=True):
             one = carried.get(face)
             if one is None or not np.array_equal(one.box, box):
-                one = _cut(frame, box, face, time_s)
+                picture = _cut(frame, box)
+                one = None
+                if picture is not None:
+                    one = _Template(picture, box, face, tilt, box, time_s)
             if one:
                 templates.append(one)
         self._templates = templates
@@ -97,16 +103,20 @@ class FaceCarrier:
 
 def _faces(templates: list[_Template]) -> sv.Detections:
     boxes = np.array([one.box for one in templates], np.float32).reshape(-1, 4)
-    return sv.Detections(boxes, tracker_id=np.array([one.face for one in templates], int))
+    return sv.Detections(
+        boxes,
+        tracker_id=np.array([one.face for one in templates], int),
+        data={"tilt": np.array([one.tilt for one in templates], float)},
+    )
 
 
-def _cut(frame: npt.NDArray[np.uint8], box: Boxes, face: int, time_s: float) -> _Template | None:
-    """Make a template of a box, if it lies within the frame."""
+def _cut(frame: npt.NDArray[np.uint8], box: Boxes) -> npt.NDArray[np.uint8] | None:
+    """Scale a box down to a template's picture, if it lies within the frame."""
     for place in find_places(frame, [box], TEMPLATE_SIDE, _ROOM):
         left, top = np.rint(place.middle - TEMPLATE_SIDE / 2).astype(int).clip(0)
         picture = place.grey[top : top + TEMPLATE_SIDE, left : left + TEMPLATE_SIDE]
         if picture.shape == (TEMPLATE_SIDE, TEMPLATE_SIDE):
-            return _Template(picture, box, face, box, time_s)
+            return picture
     return None
 
 

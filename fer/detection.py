@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from fer.places import ROOM, Boxes, find_places, scale_to_grey
+from fer.places import ROOM, Boxes, find_places, scale_to_grey, straighten, tilt_boxes
 from fer.preprocessing import validate_frame
 
 CASCADE = "haarcascade_frontalface_alt2.xml"
@@ -53,6 +53,11 @@ class Look(NamedTuple):
     room: float = ROOM
     growth: float = 1.4
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Least and largest side that a face may have by now, in pixels."""
+        return round(self.side / self.growth), round(self.side * self.growth)
+
 
 CLOSELY = Look(60, 8)
 """Says whether a hint is a face, in 4 ms; in our films only faces have as many hits."""
@@ -62,6 +67,10 @@ NEAR = Look(40, 6)
 
 IN_PLACE = Look(40, 6, room=0.2)
 """Finds a face again whose place is known, in less."""
+
+TILT = 25.0
+"""Degrees by which a picture is turned to find a face that is tilted: by 15 to 40, measured on
+two. Upright ones are found up to 15, and full searches find next to none beyond 20."""
 
 _SCALE_STEP = 1.1
 _HINT_HITS = 1  # nearly every face has more; so has much else, which a closer look leaves out
@@ -152,12 +161,39 @@ class HaarFaceDetector:
             ValueError: Another dtype or shape, or no pixels.
         """
         validate_frame(frame)
-        sizes = (round(how.side / how.growth), round(how.side * how.growth))
         found = [
-            place.restore(_search(self._front, place.grey, sizes, how.hits))
+            place.restore(_search(self._front, place.grey, how.sizes, how.hits))
             for place in find_places(frame, xyxy, how.side, how.room)
         ]
         return sv.Detections(_without_doubles(found))
+
+    def tilted(
+        self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]]
+    ) -> sv.Detections:
+        """Find faces that tilt to a shoulder where they were a moment ago.
+
+        Args:
+            frame: BGR image, uint8 of shape (H, W, 3).
+            xyxy: Where the faces were, in pixels, shape (n, 4).
+
+        Returns:
+            Detections with `xyxy`, upright squares round the faces, and in `data`
+            ``tilt``, by about how many degrees each is tilted against the clock.
+
+        Raises:
+            ValueError: Another dtype or shape, or no pixels.
+        """
+        validate_frame(frame)
+        found, tilts = [np.empty((0, 4), np.float32)], [np.empty(0)]
+        for place in find_places(frame, xyxy, NEAR.side, NEAR.room):
+            for tilt in (TILT, -TILT):
+                [upright] = straighten(place.grey[np.newaxis], np.array([tilt]))
+                boxes = _search(self._front, upright, NEAR.sizes, NEAR.hits)
+                found.append(place.restore(tilt_boxes(boxes, tilt, upright.shape)))
+                tilts.append(np.full(len(boxes), tilt))
+        doubled = sv.Detections(np.vstack(found), data={"tilt": np.concatenate(tilts)})
+        doubled.confidence = np.ones(len(doubled))
+        return doubled.with_nms(SAME_FACE_IOU, class_agnostic=True)
 
     def turned(
         self, frame: npt.NDArray[np.uint8], xyxy: npt.NDArray[np.number[Any]]

@@ -10,6 +10,7 @@ import supervision as sv
 
 from fer.carrying import FaceCarrier
 from fer.detection import BANDS, IN_PLACE, NEAR, SAME_FACE_IOU, Band, HaarFaceDetector
+from fer.places import straighten
 from fer.preprocessing import crop_faces
 from fer.remembering import take_looks
 from fer.tracking import UNKNOWN_ID, FaceTracker
@@ -30,6 +31,8 @@ DOUBT_S = 0.1
 _ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
 
 Boxes = npt.NDArray[np.number[Any]]
+Ids = npt.NDArray[np.int_]
+Floats = npt.NDArray[np.float64]
 
 
 class FaceFollower:
@@ -68,28 +71,25 @@ class FaceFollower:
             Detections as of `fer.tracking.FaceTracker`.
         """
         placed = self._find_again(frame, *self._carrier(frame, time_s))
-        front, aside = self._look_near(frame, placed.xyxy)
+        front, aside = self._look_near(frame, placed)
         bands = self._due(time_s, len(front) + len(aside), search_always)
         self.seen_s = time_s
         if bands:
-            hints = _elsewhere(self._detector.hint(frame, bands).xyxy, front, SAME_FACE_IOU)
-            new = _elsewhere(self._detector.look(frame, hints).xyxy, front, SAME_FACE_IOU)
-            front, aside = np.vstack([front, new]), _elsewhere(aside, new)
+            hints = _elsewhere(self._detector.hint(frame, bands).xyxy, front.xyxy, SAME_FACE_IOU)
+            new = _elsewhere(self._detector.look(frame, hints).xyxy, front.xyxy, SAME_FACE_IOU)
+            front, aside = _with(front, new), _elsewhere(aside, new)
         if len(front) + len(aside) == len(placed) and self._are_all(placed, time_s):
             faces = self._tracker.go_on(placed, time_s)
         else:
             self._asked_s = time_s
-            boxes = np.vstack([front, aside])
-            looks = take_looks(crop_faces(frame, boxes))
+            found = _with(front, aside)
+            looks = take_looks(straighten(crop_faces(frame, found.xyxy), found.data["tilt"]))
             looks[len(front) :] = np.nan
-            ids = np.full(len(boxes), UNKNOWN_ID)
-            ids[: len(placed)] = placed.tracker_id
-            found = sv.Detections(boxes, tracker_id=ids)
             faces = self._tracker(found, looks, time_s, covers=search_always)
         # Not who is new: a hit that is no face comes once, and is not to stay for that.
-        ids = np.asarray(faces.tracker_id)
+        ids, tilts = np.asarray(faces.tracker_id), np.asarray(faces.data["tilt"])
         kept = np.asarray(faces.data["read"], bool) & (ids != UNKNOWN_ID)
-        known = sv.Detections(faces.xyxy[kept], tracker_id=ids[kept])
+        known = sv.Detections(faces.xyxy[kept], tracker_id=ids[kept], data={"tilt": tilts[kept]})
         self._carrier.keep(frame, known, time_s)
         return faces
 
@@ -106,17 +106,20 @@ class FaceFollower:
         each = (iou.argmax(axis=0)[best] == np.arange(len(due))) & (
             iou.max(axis=1) >= SAME_FACE_IOU
         )
-        boxes = np.vstack([carried.xyxy, found[best[each]]])
-        ids = np.concatenate([carried.tracker_id, np.asarray(due.tracker_id)[each]])
-        return sv.Detections(boxes, tracker_id=ids)
+        return _with(carried, found[best[each]], np.asarray(due.tracker_id)[each])
 
-    def _look_near(self, frame: npt.NDArray[np.uint8], front: Boxes) -> tuple[Boxes, Boxes]:
+    def _look_near(
+        self, frame: npt.NDArray[np.uint8], placed: sv.Detections
+    ) -> tuple[sv.Detections, Boxes]:
         """Search where faces were; add those seen from the front, and give those that are not."""
-        known = self._tracker.known.xyxy
-        missing = _elsewhere(known, front, SAME_FACE_IOU)
-        near = _elsewhere(self._detector.look(frame, missing, NEAR).xyxy, front, SAME_FACE_IOU)
-        front = np.vstack([front, near])
-        return front, self._detector.turned(frame, _elsewhere(known, front)).xyxy
+        known, detector = self._tracker.known.xyxy, self._detector
+        missing = _elsewhere(known, placed.xyxy, SAME_FACE_IOU)
+        near = detector.look(frame, missing, NEAR).xyxy
+        front = _with(placed, _elsewhere(near, placed.xyxy, SAME_FACE_IOU))
+        tilted = detector.tilted(frame, _elsewhere(known, front.xyxy))
+        apart = _are_elsewhere(tilted.xyxy, front.xyxy)
+        front = _with(front, tilted.xyxy[apart], tilts=np.asarray(tilted.data["tilt"])[apart])
+        return front, detector.turned(frame, _elsewhere(known, front.xyxy)).xyxy
 
     def _due(self, time_s: float, found: int, search_always: bool) -> list[Band]:
         """Which bands to search now, so that every one has its turn in time."""
@@ -135,8 +138,27 @@ class FaceFollower:
         return lately and not self._tracker.misses and {*ids.tolist()} == {*known.tolist()}
 
 
+def _with(
+    faces: sv.Detections, boxes: Boxes, ids: int | Ids = UNKNOWN_ID, tilts: float | Floats = 0.0
+) -> sv.Detections:
+    """Add boxes to faces; by default of upright faces that nobody knows."""
+    known, more = np.asarray(faces.tracker_id), np.broadcast_to(ids, len(boxes))
+    return sv.Detections(
+        np.vstack([faces.xyxy, boxes]),
+        tracker_id=np.append(known, more).astype(int),
+        data={"tilt": np.append(faces.data["tilt"], np.broadcast_to(tilts, len(boxes)))},
+    )
+
+
 def _elsewhere(boxes: Boxes, others: Boxes, iou: float = _ELSEWHERE_IOU) -> Boxes:
     """Those boxes that are not where another one is."""
+    return np.asarray(boxes[_are_elsewhere(boxes, others, iou)])
+
+
+def _are_elsewhere(
+    boxes: Boxes, others: Boxes, iou: float = _ELSEWHERE_IOU
+) -> npt.NDArray[np.bool_]:
+    """Which boxes are not where another one is."""
     if not len(boxes) or not len(others):
-        return boxes
-    return np.asarray(boxes[sv.box_iou_batch(boxes, others).max(axis=1) < iou])
+        return np.full(len(boxes), True)
+    return np.asarray(sv.box_iou_batch(boxes, others).max(axis=1) < iou)

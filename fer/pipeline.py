@@ -11,6 +11,7 @@ from fer.classification import ExpressionClassifier, attend
 from fer.detection import PHOTO_SEARCH_SIDE, SEARCH_SIDE, HaarFaceDetector
 from fer.expressions import EXPRESSION_NAMES, FaceState
 from fer.following import FaceFollower
+from fer.places import straighten
 from fer.preprocessing import crop_faces, validate_frame
 from fer.smoothing import LabelHolder, ScoreSmoother
 
@@ -104,7 +105,7 @@ class ExpressionPipeline:
             self.reset()
         faces = self.follower(frame, time_s, search_always=self.search_always)
         ids, read = np.asarray(faces.tracker_id), faces.data["read"]
-        crops = crop_faces(frame, faces.xyxy)
+        crops = straighten(crop_faces(frame, faces.xyxy), faces.data["tilt"])
         scores = np.full((len(faces), len(EXPRESSION_NAMES)), np.nan, np.float32)
         maps = np.zeros((len(faces), *self.classifier.maps_shape), np.float32)
         scores[read], maps[read] = self.classifier.read(crops[read])
@@ -142,6 +143,7 @@ def _described(
 ) -> sv.Detections:
     """Add to the boxes what the scores say: the one place that knows the schema of `data`."""
     confidence = scores[np.arange(len(labels)), labels]
+    tilts = np.asarray(faces.data.get("tilt", np.zeros(len(faces))))
     sides = (faces.xyxy[:, 2:] - faces.xyxy[:, :2]).max(axis=1, initial=0)
     state = np.select(
         [
@@ -162,6 +164,6 @@ def _described(
             "class_name": np.array(EXPRESSION_NAMES)[labels],
             "scores": scores,
             "state": state,
-            "attention": attend(maps, labels),
+            "attention": straighten(attend(maps, labels), -tilts),
         },
     )

@@ -68,6 +68,50 @@ def find_places(
             )
 
 
+def straighten(pictures: npt.NDArray[Any], tilts: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Turn pictures about their middles until faces that are tilted stand upright.
+
+    Args:
+        pictures: Of one channel, uint8 or float32 of shape (n, h, w).
+        tilts: By how many degrees each face is tilted against the clock, shape (n,).
+
+    Returns:
+        The same again; what comes in over the edge repeats it.
+    """
+    height, width = pictures.shape[1:]
+    straight, tilts = pictures.copy(), np.asarray(tilts)
+    for number in np.flatnonzero(tilts):
+        turn = _rotation((height, width), -tilts[number])
+        straight[number] = cv2.warpAffine(
+            pictures[number], turn, (width, height), borderMode=cv2.BORDER_REPLICATE
+        )
+    return straight
+
+
+def tilt_boxes(boxes: Boxes, tilt: float, shape: tuple[int, ...]) -> Boxes:
+    """Say where boxes of a straightened picture are in the one that it was made from.
+
+    Args:
+        boxes: xyxy in pixels, shape (n, 4).
+        tilt: As of `straighten`.
+        shape: Height and width of the picture.
+
+    Returns:
+        Boxes of the same sizes, upright, round the same faces.
+    """
+    turn = _rotation(shape, tilt)
+    corners = boxes.reshape(-1, 2, 2)
+    middles = corners.mean(axis=1, keepdims=True)
+    moved = middles @ turn[:, :2].T + turn[:, 2]
+    return np.asarray((corners + moved - middles).reshape(-1, 4), np.float32)
+
+
+def _rotation(shape: tuple[int, ...], degrees: float) -> npt.NDArray[np.float64]:
+    """Turn about the middle of a picture, against the clock."""
+    height, width = shape
+    return np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1))
+
+
 def scale_to_grey(frame: npt.NDArray[np.uint8], scale: float) -> npt.NDArray[np.uint8]:
     """Scale a picture, make it grey, and brighten a dark one.
 

@@ -58,8 +58,9 @@ class FaceTracker:
         """Follow the faces.
 
         Args:
-            found: What a search found: `xyxy`, and as `tracker_id` who is where
-                that face has to be (`UNKNOWN_ID` where that cannot be told).
+            found: What a search found: `xyxy`, as `tracker_id` who is where that
+                face has to be (`UNKNOWN_ID` where that cannot be told), and in `data`
+                ``tilt``, its degrees against the clock.
             looks: What `fer.remembering.take_looks` says of them, shape (n, 64); a row of NaN
                 is a face that is turned away.
             time_s: Time of the frame in seconds. It must not run backwards.
@@ -68,12 +69,13 @@ class FaceTracker:
 
         Returns:
             Detections with `xyxy`, `tracker_id` (`UNKNOWN_ID` at first sight)
-            and, as bool in `data`, ``read``: the face was found now and from
-            the front; ``turned``: it is turned away.
+            and in `data`, as bool, ``read``: the face was found now and from the
+            front; ``turned``: it is turned away; and ``tilt`` as it was given.
         """
         placed = np.asarray(found.tracker_id, int)
         tracks = self._tracker.update(
-            sv.Detections(found.xyxy, data={"look": looks, "placed": placed}), timestamp=time_s
+            sv.Detections(found.xyxy, data={"look": looks, "placed": placed, **found.data}),
+            timestamp=time_s,
         )
         self._faces = {
             face: kept for face, kept in self._faces.items() if time_s - kept.seen_s <= FORGET_S
@@ -91,20 +93,23 @@ class FaceTracker:
         ]
         self.sure = all(same)
         shown = front | (ids != UNKNOWN_ID)  # from the side, only who is known
-        boxes, ids, front = boxes[shown], ids[shown], front[shown]
+        boxes, ids = boxes[shown], ids[shown]
+        tilts = np.asarray(tracks.data.get("tilt", found.data["tilt"]))
+        data = {"read": front[shown], "tilt": tilts[shown]}
+        seen = sv.Detections(boxes, tracker_id=ids, data=data)
         held = self._missed(boxes, ids, time_s)
-        self.known = self._with_held(boxes, ids, front, held, time_s)
+        self.known = self._with_held(seen, held, time_s)
         self.misses = not self._faces.keys() <= {*ids.tolist(), *held}
         if not covers:
             return self.known
-        return self._with_held(boxes, ids, front, self._covers(boxes, ids, time_s), time_s)
+        return self._with_held(seen, self._covers(boxes, ids, time_s), time_s)
 
     def go_on(self, placed: sv.Detections, time_s: float) -> sv.Detections:
         """Take it that all known faces are there, and where; a tenth of a call's cost.
 
         Args:
-            placed: Every face of `known`, seen from the front: `xyxy` and
-                `tracker_id`.
+            placed: Every face of `known`, seen from the front: `xyxy`,
+                `tracker_id` and in `data` ``tilt``.
             time_s: Time of the frame in seconds. It must not run backwards.
 
         Returns:
@@ -113,7 +118,8 @@ class FaceTracker:
         boxes, ids = placed.xyxy.astype(np.float32), np.asarray(placed.tracker_id)
         for face, box in zip(ids.tolist(), boxes, strict=True):
             self._faces[face].go_on(box, time_s)
-        self.known = self._with_held(boxes, ids, np.full(len(ids), True), {}, time_s)
+        data = {"read": np.full(len(ids), True), **placed.data}
+        self.known = self._with_held(sv.Detections(boxes, tracker_id=ids, data=data), {}, time_s)
         return self.known
 
     def _match(self, numbers: Ids, placed: Ids, looks: Floats, time_s: float) -> Ids:
@@ -166,23 +172,19 @@ class FaceTracker:
         }
 
     def _with_held(
-        self,
-        boxes: Floats,
-        ids: Ids,
-        front: npt.NDArray[np.bool_],
-        held: dict[int, Floats],
-        time_s: float,
+        self, seen: sv.Detections, held: dict[int, Floats], time_s: float
     ) -> sv.Detections:
         """Add the faces that were missed; the result of a call."""
-        ids = np.append(ids, [*held]).astype(int)
+        ids = np.append(np.asarray(seen.tracker_id), [*held]).astype(int)
         known = [self._faces.get(face) for face in ids.tolist()]
         turned = [face is not None and time_s - face.front_s > HOLD_S for face in known]
         return sv.Detections(
-            xyxy=np.vstack([boxes, *held.values()]),
+            xyxy=np.vstack([seen.xyxy, *held.values()]),
             tracker_id=ids,
             data={
-                "read": np.append(front, [False] * len(held)).astype(bool),
+                "read": np.append(seen.data["read"], [False] * len(held)).astype(bool),
                 "turned": np.array(turned, bool),
+                "tilt": np.append(seen.data["tilt"], np.zeros(len(held))),
             },
         )
 

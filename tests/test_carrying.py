@@ -26,7 +26,13 @@ def shot(face, **changes):
 
 def found(boxes):
     """Faces as a search and the tracker give them."""
-    return sv.Detections(np.float32(boxes), tracker_id=np.arange(len(boxes)))
+    return known(boxes, np.arange(len(boxes)))
+
+
+def known(boxes, ids):
+    """Upright faces of these ids."""
+    ids = np.array(ids)
+    return sv.Detections(np.float32(boxes), tracker_id=ids, data={"tilt": np.zeros(len(ids))})
 
 
 def carry(frame, boxes, after, time_s=1 / FPS):
@@ -96,7 +102,7 @@ def test_a_face_that_turned_out_to_be_another_one_is_carried_as_that():
     frame, boxes = shot(STILL)
     carrier = FaceCarrier()
     for ids in ([0], [7]):
-        carrier.keep(frame, sv.Detections(np.float32(boxes), tracker_id=np.array(ids)), 0.0)
+        carrier.keep(frame, known(boxes, ids), 0.0)
     assert carrier(frame, 1 / FPS)[0].tracker_id.tolist() == [7]
 
 
@@ -187,7 +193,7 @@ def test_where_time_stands_still_a_face_is_searched_again_all_the_same():
 )
 def test_who_is_found_again_is_one_face_and_nobody_elses(monkeypatch, hits, expected):
     follower = FaceFollower(HaarFaceDetector())
-    there = sv.Detections(np.float32([[300, 100, 400, 200]]), tracker_id=np.array([7]))
+    there = known([(300, 100, 400, 200)], [7])
     due = found([(100, 100, 200, 200)])
     answer = sv.Detections(np.float32(hits))
     monkeypatch.setattr(follower._detector, "look", lambda *_: answer)

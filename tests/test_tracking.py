@@ -24,6 +24,7 @@ def see(tracker, detections, frame, *looks):
     looks = looks or (ANN, BOB)[: len(detections)]
     if detections.tracker_id is None:
         detections.tracker_id = np.full(len(detections), UNKNOWN_ID)
+    detections.data.setdefault("tilt", np.zeros(len(detections)))
     return tracker(detections, np.reshape(looks, (-1, 64)), frame / FPS)
 
 
