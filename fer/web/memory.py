@@ -11,18 +11,27 @@ import sys
 import threading
 from contextlib import suppress
 
-_M_ARENA_MAX = -8  # as malloc.h of the GNU C library has it
-_ARENAS = 2
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h of the GNU C library has them
+_KEPT_BYTES = 2**20  # at the end of each arena
+_MAPPED_BYTES = 2**22  # and larger buffers are in none: to map each picture of a stream takes time
 _DELAY_S = 5.0  # until the connection of a stream that ended is closed too
 
 _due = threading.Lock()
 
 
-def share_arenas() -> None:
-    """Have threads to come share a few arenas: what is left in many cannot be given back."""
+def keep_little() -> None:
+    """Have the C library keep little of what threads let go of.
+
+    What lies free at the end of an arena is not given back when it is asked to
+    give all back, and there are eight arenas for each processor. It goes by itself
+    once it is more than a threshold, which grows with the largest buffer there
+    ever was unless it is set.
+    """
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # not every C library has it
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+            library = ctypes.CDLL(None)
+            library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+            library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
 
 
 def give_back_soon() -> None:

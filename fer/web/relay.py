@@ -25,7 +25,7 @@ from aiortc.rtp import RTP_HISTORY_SIZE, RtpPacket
 
 from fer.cores import usable_cores
 from fer.web import signalling
-from fer.web.memory import give_back_soon, share_arenas
+from fer.web.memory import give_back_soon, keep_little
 
 LOGGER = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ _RELAY = NewestRelay()
 
 def take_over() -> None:
     """Have streamlit-webrtc and aiortc use what is in this module; they let nobody choose."""
-    share_arenas()
+    keep_little()
     for module, name, ours in (
         (aiortc.rtcrtpreceiver, "JitterBuffer", BriefJitterBuffer),
         (streamlit_webrtc.webrtc, "AsyncVideoProcessTrack", AnsweredTrack),
