@@ -23,6 +23,8 @@ FIREFOX = Path("/usr/bin/firefox-esr")
 FACE = (109, 64, 211, 165)
 """The astronaut's face in `portrait()`: x1, y1, x2, y2."""
 
+STOP_S = 20  # TimeoutStopSec of deploy/fer.service
+
 _SIZE = (640, 480)
 _FRAMES = 120
 _POOLS = ("AnyIO worker thread", "asyncio_", "ThreadPoolExecutor-0_", "frames_")
@@ -55,12 +57,21 @@ def answers(port: int) -> bool:
 
 @dataclass(frozen=True)
 class Server:
-    """A running page: its address, process id, log and folder for temporary files."""
+    """A running page: its address, process, log and folder for temporary files."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
     log: Path
     temporary: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def end(self) -> int:
+        """Its exit status, once it was asked to end as systemd does, which would wait no longer."""
+        self.process.terminate()
+        return self.process.wait(STOP_S)
 
     def threads(self) -> int:
         """Count the threads, Python's and libraries', but for the server's pools. Linux only.
@@ -73,6 +84,10 @@ class Server:
         wait_for(names.exists, "the server's answer")
         workers = [name for name in names.read_text().splitlines() if name.startswith(_POOLS)]
         return len(os.listdir(f"/proc/{self.pid}/task")) - len(workers)
+
+    def descriptors(self) -> int:
+        """Count what it has open. Linux only."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
 
 @contextmanager
@@ -110,7 +125,7 @@ def running_page(
         try:
             wait_for(lambda: answers(port) or process.poll() is not None, "the page")
             assert process.poll() is None, log.read_text(errors="replace")
-            yield Server(f"http://127.0.0.1:{port}", process.pid, log, temporary)
+            yield Server(f"http://127.0.0.1:{port}", process, log, temporary)
         finally:
             process.terminate()
             try:

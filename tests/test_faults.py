@@ -1,15 +1,15 @@
 """What breaks around the program, where no module's own test is the place for it.
 
-The camera that vanishes is in test_camera_app, test_playback, test_flask_app and
-test_processor; damaged films and pictures in test_media, test_cli_media and
-test_photo_page; the full disk in test_recording, test_rows, test_score and
-test_capture; SIGTERM in test_camera_app and test_cli_media; the model's files in
-test_classification.
+The camera that vanishes is in test_camera_app, test_playback, test_flask_app,
+test_processor and test_page_faults; damaged films and pictures in test_media,
+test_cli_media and test_photo_page; the full disk in test_recording, test_rows,
+test_score, test_capture and test_page_faults; SIGTERM in test_camera_app,
+test_cli_media and test_page_faults; a viewer who vanishes in test_viewers and
+test_streamlit_app; the model's files in test_classification.
 """
 
 import json
 import os
-import signal
 import socket
 import struct
 import subprocess
@@ -167,6 +167,6 @@ def test_a_page_that_is_ended_while_it_reads_a_film_ends_soon_and_leaves_nothing
             page.get_by_role("button", name="Use the sample").click()
             page.get_by_role("button", name="Read the film").click()
             wait_for(lambda: [*server.temporary.glob("*/film-read.partial.mp4")], "the film")
-            os.kill(server.pid, signal.SIGTERM)
-            wait_for(lambda: not [*server.temporary.glob("*/*")], "the server to tidy up")
+            assert server.end() == 0
+    assert not [*server.temporary.iterdir()]
     assert "Traceback" not in server.log.read_text()
