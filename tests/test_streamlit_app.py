@@ -24,6 +24,7 @@ import supervision as sv
 from streamlit.testing.v1 import AppTest
 from streamlit_webrtc import WebRtcStreamerContext, WebRtcStreamerState
 
+from benchmarks.sessions import vanish
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
@@ -182,16 +183,30 @@ def test_stop_and_start_again_work_any_number_of_times(camera: Path, server: Ser
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
-def test_a_closed_tab_leaves_no_thread_behind(camera: Path, tmp_path: Path) -> None:
+def test_a_browser_that_is_killed_frees_its_place_within_a_minute_and_leaves_nothing_behind(
+    camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the browser that is killed
     with (
-        running_page(tmp_path / "log.txt") as server,
+        running_page(tmp_path / "log.txt", environment={"FER_MAX_VIEWERS": "1"}) as server,
         chromium(*browser_arguments(camera)) as browser,
     ):
-        # STOP ends a stream at once; that a tab was closed is noticed in half a minute.
-        press(visit(browser, server), "STOP")
-        after_first = at_rest(server, streams=1)
-        visit(browser, server).close()
-        wait_for(lambda: server.threads() <= after_first, "the stream's threads to end")
+        # STOP ends a stream at once; that a browser is gone is noticed in half a minute.
+        page = visit(browser, server)
+        press(page, "STOP")
+        threads, descriptors = at_rest(server, streams=1), server.descriptors()
+
+        vanish(["benchmarks.page_client", server.url], 1)
+        vanished_s = time.monotonic()
+        press(page, "START")
+        page.get_by_text(seats.FULL).wait_for()
+        start(page)
+        assert time.monotonic() - vanished_s < 60
+        says_happy(page)
+        press(page, "STOP")
+        wait_for(lambda: ended(server) == 3, "the end of all streams")
+        wait_for(lambda: server.threads() <= threads, "the streams' threads to end")
+        wait_for(lambda: server.descriptors() <= descriptors, "what was open to be closed")
 
 
 def visit(browser: Any, server: Server) -> Any:
@@ -202,9 +217,14 @@ def visit(browser: Any, server: Server) -> Any:
     return page
 
 
+def ended(server: Server) -> int:
+    """How many streams have ended."""
+    return server.log.read_text().count('"stream ended"')
+
+
 def at_rest(server: Server, streams: int) -> int:
     """The number of threads once so many streams have ended and it stands still."""
-    wait_for(lambda: server.log.read_text().count('"stream ended"') == streams, "the stream's end")
+    wait_for(lambda: ended(server) == streams, "the stream's end")
     # Over eight seconds at least: what gives the memory of a stream back waits for five.
     counts: deque[int] = deque(maxlen=40)
 
