@@ -232,6 +232,7 @@ KINDS = {
     "deep.png": cv2.imencode(".png", portrait("astronaut").astype(np.uint16) * 257)[1].tobytes(),
     "turned.jpg": turned(),
     "clear.png": encoded(photograph().convert("RGBA"), "PNG"),
+    "grey.jpg": encoded(photograph().convert("L"), "JPEG"),
 }
 
 
@@ -240,6 +241,16 @@ def test_every_kind_of_picture_is_read() -> None:
     assert not page.error
     shown = [photo.detections.data["class_name"].tolist() for photo in page.session_state["photos"]]
     assert shown == [["happy"]] * len(KINDS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_picture_of_one_pixel_is_one_without_a_face(mode: str) -> None:
+    page = read(("dot.png", encoded(Image.new(mode, (1, 1)), "PNG")))
+    assert not page.error
+    assert [info.value for info in page.info] == [NO_FACE]
+    [photo] = page.session_state["photos"]
+    with Image.open(photo.path) as kept:
+        assert kept.size == (1, 1)
 
 
 def test_only_so_many_photos_are_taken() -> None:

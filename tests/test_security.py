@@ -38,6 +38,7 @@ def test_the_shipped_settings_tell_nobody_anything() -> None:
     assert shipped["browser"]["serverAddress"], "or a web service is asked for it"
     assert shipped["server"]["enableXsrfProtection"] is True
     assert shipped["server"]["enableStaticServing"] is False
+    assert shipped["server"]["maxUploadSize"] == 200, "megabytes; a visitor's files wait in memory"
     assert shipped["server"]["showEmailPrompt"] is False
     assert shipped["client"]["showErrorDetails"] == "none"
 

@@ -1,5 +1,6 @@
 """The video page: in a real Chromium with real films, and its parts without one."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -68,8 +69,9 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
 ) -> None:
     with chromium(*browser_arguments(None)) as browser:
         page = open_page(browser, f"{server.url}/video")
-        upload(page, {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"hello"})
-        page.get_by_text("a.mp4 cannot be read as a video").wait_for()
+        name = "../../secret\n'\".mp4"
+        upload(page, {"name": name, "mimeType": "video/mp4", "buffer": b"hello"})
+        page.get_by_text("cannot be read as a video").wait_for()
         send(page, films / "short.mp4")
         page.get_by_text("0:06 of video", exact=True).wait_for()
         press(page, "Read the film")
@@ -99,6 +101,9 @@ def test_a_film_comes_back_annotated_with_its_sound_and_a_timeline_that_follows_
         page.wait_for_function("document.documentElement.scrollWidth === innerWidth")
         press(page, "Another film")
         page.locator("input[type=file]").wait_for(state="attached")
+    log = server.log.read_text()
+    assert "secret" not in log and "short.mp4" not in log, "names are the visitors' own"
+    assert not [*server.temporary.parent.rglob("*secret*")]
 
 
 @pytest.mark.browser
@@ -311,6 +316,31 @@ def test_a_refused_film_leaves_no_file_and_the_next_may_come() -> None:
     page.file_uploader[0].upload("b.mp4", SAMPLE_VIDEO.read_bytes())
     page.run()
     assert not page.error and [heading.value for heading in page.subheader] == [r"b\.mp4"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../secret", "/etc/secret", "..\\secret", "'\"; $(secret)", "a\nb\r\x1b[2Jsecret"]
+)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "cut"])
+def test_the_name_of_an_upload_is_shown_and_reaches_no_path_and_no_log(
+    name: str, whole: bool, films: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "fer")
+    content = (films / "short.mp4").read_bytes()
+    page = begin(f"{name}.mp4", content if whole else content[:9000])
+    folder = page.session_state["visit"].folder
+    if whole:
+        page = read(page)
+        assert [heading.value for heading in page.subheader] == [plain(f"{name}.mp4")]
+        assert {path.name for path in folder.iterdir()} == {
+            "film",
+            "film-read.mp4",
+            "film-read.csv",
+        }
+    else:
+        assert page.error[0].value.startswith(plain(f"{name}.mp4"))
+        assert not [*folder.iterdir()]
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("write", [write_no_frames, write_cut], ids=["no frames", "cut"])
