@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser import chromium, open_page, says_happy, start
-from tests.streamlit_server import browser_arguments, running_page, write_camera_film
+from tests.streamlit_server import Server, browser_arguments, running_page, write_camera_film
 from tests.waiting import PATIENCE_S, wait_for
 
-USER, PASSWORD = "visitor", "a-secret-of-the-test"
+USER, PASSWORD, WRONG = "visitor", "a-secret-of-the-test", "another-that-is-wrong"
 # Keeps the page's connection where it can be asked by which way it goes.
 KEEP_CONNECTIONS = """
 window.connections = [];
@@ -66,26 +66,65 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def named(address: str, password: str) -> str:
+    """What the page's settings say of a TURN server."""
+    return json.dumps([{"urls": address, "username": USER, "credential": password}])
+
+
+@contextmanager
+def talkative_page(folder: Path, **environment: str) -> Iterator[Server]:
+    """The page, which logs all that it can."""
+    environment |= {"FER_LOG_LEVEL": "DEBUG", "STREAMLIT_LOGGER_LEVEL": "debug"}
+    (folder / "page").mkdir()
+    with running_page(folder / "page" / "log.txt", environment=environment) as page:
+        yield page
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_the_picture_comes_back_through_a_turn_server_alone(tmp_path: Path) -> None:
     film = write_camera_film(tmp_path / "astronaut.y4m")
     with turn_server(tmp_path) as (address, log):
-        server = {"urls": address, "username": USER, "credential": PASSWORD}
         environment = {
-            "FER_ICE_SERVERS": json.dumps([server]),
+            "FER_ICE_SERVERS": named(address, PASSWORD),
             "FER_SERVER_ICE_SERVERS": "[]",
             "FER_ICE_TRANSPORT_POLICY": "relay",
         }
-        (tmp_path / "page").mkdir()
         with (
-            running_page(tmp_path / "page" / "log.txt", environment=environment) as page_server,
+            talkative_page(tmp_path, **environment) as server,
             chromium(*browser_arguments(film)) as browser,
         ):
-            page = open_page(browser, page_server.url, KEEP_CONNECTIONS)
+            page = open_page(browser, server.url, KEEP_CONNECTIONS)
             holder = start(page)
             says_happy(page)
             assert set(holder.evaluate(WAYS)) == {"relay"}
-            assert PASSWORD not in page_server.log.read_text()
             assert PASSWORD not in page.content()
+        assert PASSWORD not in server.log.read_text()
         assert "ALLOCATE processed, success" in log.read_text()
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("password", "answer"),
+    [(PASSWORD, "ALLOCATE processed, success"), (WRONG, "credentials are incorrect")],
+)
+def test_the_password_that_the_page_itself_uses_is_in_no_log(
+    password: str, answer: str, tmp_path: Path
+) -> None:
+    film = write_camera_film(tmp_path / "astronaut.y4m")
+    with turn_server(tmp_path) as (address, log):
+        environment = {
+            "FER_ICE_SERVERS": "[]",
+            "FER_SERVER_ICE_SERVERS": named(address, password),
+        }
+        with (
+            talkative_page(tmp_path, **environment) as server,
+            chromium(*browser_arguments(film)) as browser,
+        ):
+            start(open_page(browser, server.url))
+            wait_for(lambda: answer in log.read_text(), "the TURN server's answer")
+        told = server.log.read_text()
+        assert "stream began" in told
+        assert password not in told
+        assert password not in log.read_text()
