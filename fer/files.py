@@ -155,6 +155,27 @@ def _is_hidden(name: Path) -> bool:
     return any(part.startswith(".") for part in name.parts)
 
 
+def check_file(path: Path, expected: str, name: str = "") -> None:
+    """Check that what is to be read is a file.
+
+    Args:
+        path: Where it is to be.
+        expected: What it should be, for the error.
+        name: What the error calls it; by default the path.
+
+    Raises:
+        SourceError: It is none, or may not be looked at.
+    """
+    try:
+        if path.is_file():
+            return
+        what = "is a folder" if path.is_dir() else "is a pipe or a device"
+        what = what if path.exists() else "does not exist"
+    except OSError as error:
+        what = f"cannot be read: {reason(error)}"
+    raise SourceError(f"{name or path} {what}; expected {expected}.")
+
+
 def check_suffix(path: Path, suffixes: Collection[str]) -> None:
     """Check how the name of an output ends.
 

@@ -21,6 +21,7 @@ from fer.containers import (
     video_streams,
 )
 from fer.errors import SourceError
+from fer.files import check_file
 from fer.packets import FilmPackets
 from fer.pictures import MAX_PIXELS, SUFFIXES, read_picture
 from fer.sources import Source, TimedFrame, public_name
@@ -102,12 +103,8 @@ class FileSource(Source):
         self._name = public_name(source)
         self._fault = ""
         path = Path(source)
-        if "://" not in source and not path.is_file():
-            what = "is a folder" if path.is_dir() else "is a pipe or a device"
-            what = what if path.exists() else "does not exist"
-            raise SourceError(
-                f"'{source}' {what}; expected a camera number, a video file or a URL."
-            )
+        if "://" not in source:
+            check_file(path, "a camera number, a video file or a URL", f"'{source}'")
         try:
             self._container = open_container(source, max_pixels, formats)
         except av.FFmpegError as error:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer.errors import OutputError, SourceError
-from fer.files import check_suffix, reason
+from fer.files import check_file, check_suffix, reason
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """How the names of pictures end."""
@@ -41,10 +41,8 @@ def read_picture(
         SourceError: There is no such file, it is no picture, damaged, or too large.
     """
     name = name or (str(source) if isinstance(source, Path) else "The picture")
-    if isinstance(source, Path) and not source.is_file():
-        what = "is a folder" if source.is_dir() else "is a pipe or a device"
-        what = what if source.exists() else "does not exist"
-        raise SourceError(f"{name} {what}; expected a picture.")
+    if isinstance(source, Path):
+        check_file(source, "a picture", name)
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures and of damage that it can mend.

@@ -60,7 +60,7 @@ class VideoRecorder(OutputFile):
         # Not of a pool, which would take no more work as soon as the program is to end.
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._work: Queue[tuple[npt.NDArray[np.uint8], float] | None] = Queue(_AHEAD)
-        self._error: Exception | None = None
+        self._error: OSError | None = None
 
     def write(self, scene: npt.NDArray[np.uint8], time_s: float) -> None:
         """Add a frame; one of another size is fitted into the size of the first.
@@ -81,7 +81,7 @@ class VideoRecorder(OutputFile):
             )
         if self._video is None:
             self._begin(*scene.shape[:2])
-        if isinstance(self._error, OSError):
+        if self._error:
             raise self._stopped(self._error) from self._error
         self._end_s = time_s + 1 / float(self._video.codec_context.framerate)
         self._work.put((scene, time_s))
@@ -95,8 +95,11 @@ class VideoRecorder(OutputFile):
             try:
                 if not self._error:
                     self._encode(scene, time_s)
-            except Exception as error:  # for the thread that writes
+            except OSError as error:  # for the thread that writes
                 self._error = error
+            except Exception as error:  # no other may cost what was recorded until then
+                self._error = OSError(f"{type(error).__name__}: {error}")
+                self._error.__cause__ = error
 
     def _encode(self, scene: npt.NDArray[np.uint8] | None, time_s: float) -> None:
         """Encode a frame, or what is left, and the sound up to a time."""

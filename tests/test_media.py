@@ -392,6 +392,8 @@ def sound(path):
         ("missing.mp4", None, "does not exist"),
         ("folder", lambda path: path.mkdir(), "is a folder"),
         ("pipe", os.mkfifo, "is a pipe"),
+        ("a" * 300 + ".mp4", None, "cannot be read: file name too long"),
+        ("a" * 300 + ".png", None, "cannot be read: file name too long"),
         ("cut.png", lambda path: path.write_bytes(PNG[: len(PNG) // 2]), "image file is truncated"),
         ("text.mp4", lambda path: path.write_text("hello\n"), "cannot be read as a video"),
         ("long.txt", lambda path: path.write_text("one line of many\n" * 500), "no video"),

@@ -329,6 +329,23 @@ def test_a_full_disk_leaves_what_plays(tmp_path):
     assert len(read(tmp_path / "a.mp4")[0]) > 5
 
 
+def test_what_was_recorded_is_kept_whatever_goes_wrong(tmp_path, monkeypatch):
+    def fail(self, scene):
+        raise OverflowError("too far")
+
+    with (
+        pytest.raises(OutputError, match=r"a\.mp4 .* too far.* is kept"),
+        VideoRecorder(tmp_path / "a.mp4") as recorder,
+    ):
+        for number in range(100):
+            if number == 50:
+                monkeypatch.setattr(VideoRecorder, "_to_yuv", fail)
+            recorder.write(np.zeros((240, 320, 3), np.uint8), number / 10)
+    assert number < 60, "it is told at once"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert 40 < len(read(tmp_path / "a.mp4")[0]) <= 51
+
+
 def test_a_recording_on_a_full_disk_is_cut_where_its_last_piece_is_whole(tmp_path):
     """A piece of which only a part was written would be damage at the end, to all who read it."""
     noise = np.random.default_rng(0)
