@@ -114,6 +114,8 @@ class FaceFollower:
         """Search where faces were; add those seen from the front, and give those that are not."""
         known, detector = self._tracker.known.xyxy, self._detector
         missing = _elsewhere(known, placed.xyxy, SAME_FACE_IOU)
+        if not len(missing):
+            return placed, missing
         near = detector.look(frame, missing, NEAR).xyxy
         front = _with(placed, _elsewhere(near, placed.xyxy, SAME_FACE_IOU))
         tilted = detector.tilted(frame, _elsewhere(known, front.xyxy))
