@@ -1,6 +1,6 @@
 """How many of the faces that a full search finds the live path has too, by what happens to them.
 
-    python -m benchmarks.recall [--seconds 4] [--fps 15] [--seeds 2]
+    python -m benchmarks.recall [--seconds 4] [--fps 15] [--seeds 2] [--only WORD ...]
 
 The videos are generated, and the faces' places in them known. What counts is a
 face that OpenCV finds in the full picture of 640×480 (the same cascade, all its
@@ -162,10 +162,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--fps", type=int, default=15)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--only", nargs="*", default=[""], help="variations with such a word")
     arguments = parser.parse_args()
+    chosen = {
+        name: VARIATIONS[name] for name in VARIATIONS if any(w in name for w in arguments.only)
+    }
     table = Table("a face that", "found in full", "of these ours", "false a frame", "in full")
     total = Count()
-    for name, variation in track(VARIATIONS.items(), "filming"):
+    for name, variation in track(chosen.items(), "filming"):
         counts = [
             count(variation, arguments.seconds, arguments.fps, seed)
             for seed in range(arguments.seeds)
