@@ -27,7 +27,7 @@ STOP_S = 20  # TimeoutStopSec of deploy/fer.service
 
 _SIZE = (640, 480)
 _FRAMES = 120
-_POOLS = ("AnyIO worker thread", "asyncio_", "ThreadPoolExecutor-0_", "frames_")
+_POOLS = ("AnyIO worker thread", "asyncio_", "uvloop_", "ThreadPoolExecutor-0_", "frames_")
 # Python runs this file at its start; the names are moved into place, so that none is half written.
 _LIST_THREADS = """
 import os, signal, threading
