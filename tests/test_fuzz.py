@@ -4,6 +4,7 @@ The long form, with real files of each format, is `scripts/fuzz`.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -154,8 +155,39 @@ def test_what_is_no_frame_is_a_value_error(frame: np.ndarray) -> None:
             PIPELINES[True](frame)
 
 
-def test_a_hundred_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
-    run = [sys.executable, "scripts/fuzz", "--count", "120", "--seed", "1", "--keep", str(tmp_path)]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+LEAKS = """
+import sys, threading, time
+from importlib.machinery import SourceFileLoader
+
+fuzz = sys.modules["fuzz"] = SourceFileLoader("fuzz", "scripts/fuzz").load_module()
+kept = []
+
+def leak(path):
+    kept.append((bytes(20_000), path.open()))
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+
+fuzz.READERS["cards"] = (leak,)
+if __name__ == "__main__":
+    fuzz.main()
+"""
+
+
+def fuzz(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_hundred_damaged_files_are_read_or_refused_and_leave_nothing(tmp_path: Path) -> None:
+    done = fuzz("scripts/fuzz", "--count", 120, "--seed", 1, "--keep", tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert "120 files, 0 finds" in done.stdout
+
+
+def test_a_reader_that_keeps_a_little_of_each_file_is_found(tmp_path: Path) -> None:
+    script = tmp_path / "leaks.py"
+    script.write_text(LEAKS)
+    done = fuzz(script, "--count", 40, "--only", CARD_FILE, "--keep", tmp_path)
+    assert done.returncode == 1
+    assert "40 files, 1 finds" in done.stdout
+    grown = "20 open files, 20 threads more after 20 more files"
+    assert re.fullmatch(rf"cards: [4-9]\d\d kB of memory, {grown}\n", done.stderr)
