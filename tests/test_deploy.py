@@ -1,6 +1,7 @@
 """The files for a host of one's own, read by the programs they are for."""
 
 import asyncio
+import os
 import re
 import shlex
 import socket
@@ -31,6 +32,11 @@ from tests.waiting import PATIENCE_S, wait_for
 
 DEPLOY = ROOT / "deploy"
 NAME = "fer.example.org"
+# ProtectSystem=strict and PrivateTmp=yes of the service, for the command that follows the folder.
+LOCK = """
+mount -o remount,bind,ro / && mount -t tmpfs none /tmp && mount -t tmpfs none /var/tmp || exit
+! touch "$1/written" 2>/dev/null && shift && exec "$@"
+"""
 KEEP_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -175,6 +181,54 @@ def test_the_service_is_one_that_systemd_understands_and_calls_well_locked(tmp_p
 def test_what_visitors_send_lies_on_the_disk_and_goes_with_the_service() -> None:
     unit = (DEPLOY / "fer.service").read_text(encoding="utf-8").splitlines()
     assert {"Environment=TMPDIR=/var/tmp", "PrivateTmp=yes"} <= set(unit)
+
+
+@contextmanager
+def locked_page(log: Path) -> Iterator[str]:
+    """The page as the service starts it, without rights and with a disk that it cannot write to."""
+    unit = (DEPLOY / "fer.service").read_text(encoding="utf-8")
+    temporary = dict(re.findall(r"^Environment=(TMPDIR)=(.*)", unit, re.MULTILINE))
+    start = re.search(r"^ExecStart=\S+ (.*)--server.port=8501$", unit, re.MULTILINE)[1].split()
+    lock = [require("unshare"), "--map-root-user", "--mount", "sh", "-c", LOCK, "sh", ROOT]
+    if subprocess.run([*lock, "true"], capture_output=True).returncode:
+        pytest.skip("nobody may make a file system read-only here")
+    port = free_port()
+    lock += [require("setpriv"), "--no-new-privs", "--bounding-set=-all", sys.executable]
+    with open(log, "wb") as output:
+        page = subprocess.Popen(
+            [*lock, *start, f"--server.port={port}"],
+            env={**os.environ, "HOME": "/nonexistent", **temporary},
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: answers(port) or page.poll() is not None, "the page")
+        assert page.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        page.terminate()
+        page.wait(PATIENCE_S)
+
+
+@pytest.mark.browser
+def test_the_page_needs_no_rights_and_no_disk_but_a_temporary_folder(
+    tmp_path: Path, camera: Path
+) -> None:
+    log = tmp_path / "log.txt"
+    with locked_page(log) as url, chromium(*browser_arguments(camera)) as browser:
+        page = open_page(browser, url)
+        start(page)
+        says_happy(page)
+        page.goto(f"{url}/photo")
+        upload(page, SAMPLE_PHOTOS[0])
+        page.get_by_test_id("stImage").locator("img").first.wait_for()
+        page.goto(f"{url}/video")
+        page.get_by_role("button", name="Use the sample").click()
+        page.get_by_role("button", name="Read the film").click()
+        page.get_by_role("button", name="Another film").wait_for()
+    assert '"level": "ERROR"' not in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 def test_the_commands_of_the_service_are_those_that_work_here() -> None:
