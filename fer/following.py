@@ -28,6 +28,8 @@ again."""
 DOUBT_S = 0.1
 """The same for one that did not look like itself."""
 
+_LEAST_FRAME_S = 1 / 120  # that a frame counts for, where time stands still
+
 _ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
 
 Boxes = npt.NDArray[np.number[Any]]
@@ -128,7 +130,8 @@ class FaceFollower:
         known, misses = len(self._tracker.known), self._tracker.misses
         all_there = 0 < known <= found and not misses
         round_s = FULL_SEARCH_S if all_there else EMPTY_SEARCH_S
-        turns = self._turns + len(BANDS) * (time_s - self.seen_s) / round_s
+        frame_s = max(time_s - self.seen_s, _LEAST_FRAME_S)
+        turns = self._turns + len(BANDS) * frame_s / round_s
         turns = min(len(BANDS), math.inf if search_always else turns)
         self._turns = turns % 1
         return list(islice(self._bands, int(turns)))

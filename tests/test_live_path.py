@@ -264,6 +264,14 @@ def test_a_film_that_begins_again_is_read_again():
         assert results[-1].tracker_id[0] != UNKNOWN_ID
 
 
+@pytest.mark.filterwarnings("ignore:OCSORTTracker. duplicate timestamp")
+def test_faces_are_found_where_time_stands_still():
+    face = next(FaceVideo((ASTRONAUT,), seconds=0.1, noise=0).frames())
+    pipeline = ExpressionPipeline()
+    pipeline(np.full_like(face, 90), 0.0)
+    assert any(len(pipeline(face, 0.0)) for _ in range(30))
+
+
 def finds_at_once(search_always: bool, frames_before: int) -> bool:
     """Whether a second face is found in the first frame that it is in."""
     alone = next(FaceVideo(TWO[:1], seconds=0.1, noise=0).frames())
