@@ -17,8 +17,8 @@ import numpy.typing as npt
 import typer
 
 from fer.annotation import ExpressionAnnotator, FaceView
-from fer.cli.shared import Faces, Mirror, Model, ending_in_words
 from fer.closable import Closable
+from fer.command_line import Faces, Mirror, Model, ending_in_words
 from fer.errors import DisplayError
 from fer.films import open_outputs
 from fer.pipeline import ExpressionPipeline

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fer import DisplayError, ExpressionPipeline
-from fer.cli.shared import INTERRUPTED, Mirror, Model, ending_in_words
+from fer.command_line import INTERRUPTED, Mirror, Model, ending_in_words
 from fer.containers import FILM_SUFFIXES
 from fer.pictures import SUFFIXES as PICTURE_SUFFIXES
 from fer.playback import JOIN_S, Player, Result

@@ -22,9 +22,9 @@ from aioice.turn import create_turn_endpoint
 
 from fer.cli.check import check
 from fer.errors import ModelError
+from fer.sample import SAMPLE_PHOTOS
 from fer.smoothing import ScoreSmoother
 from fer.web import connection
-from fer.web.sample import SAMPLE_PHOTOS
 from tests.browser import chromium, open_page, says_happy, start, upload
 from tests.requirements import require
 from tests.streamlit_server import ROOT, Server, answers, browser_arguments, free_port

@@ -20,9 +20,9 @@ from fer.classification import calibrated, resolve_model
 from fer.errors import ModelError
 from fer.pictures import read_picture
 from fer.preprocessing import crop_faces
+from fer.sample import SAMPLE_PHOTOS, SAMPLE_VIDEO
 from fer.web import how, quality, steps
 from fer.web.figures import draw_map, picture_html, strongest
-from fer.web.sample import SAMPLE_PHOTOS, SAMPLE_VIDEO
 from fer.web.stages import NetworkStages
 from fer.web.visit import LastFace, Visit
 from tests.browser import PHONE, chromium, open_page, settle

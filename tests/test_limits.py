@@ -4,8 +4,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from fer.sample import SAMPLE_VIDEO
 from fer.web.limits import check_film
-from fer.web.sample import SAMPLE_VIDEO
 from tests.disks import small_files
 from tests.films import even_times, set_length, write_film
 from tests.waiting import wait_for

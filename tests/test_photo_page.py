@@ -30,9 +30,9 @@ from fer.annotation import FaceView
 from fer.card import load_card, sha256
 from fer.classification import resolve_model
 from fer.rows import COLUMNS, read_rows
+from fer.sample import SAMPLE_PHOTOS
 from fer.web import look, uploads
 from fer.web.photo import MAX_PHOTOS, NO_FACE
-from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import plain
 from fer.web.visit import LastFace
 from tests.browser import PHONE, chromium, fetch, open_page, upload

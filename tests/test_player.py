@@ -8,9 +8,9 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
+from fer.sample import SAMPLE_VIDEO
 from fer.web import player
 from fer.web.player import FilmPlayer
-from fer.web.sample import SAMPLE_VIDEO
 
 TASKS = Path("/proc/self/task")
 

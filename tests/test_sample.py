@@ -13,7 +13,7 @@ import pytest
 
 from fer import ExpressionPipeline, FaceState
 from fer.pictures import read_picture
-from fer.web.sample import SAMPLE_PHOTOS, SAMPLE_VIDEO
+from fer.sample import SAMPLE_PHOTOS, SAMPLE_VIDEO
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -28,8 +28,8 @@ from benchmarks.sessions import vanish
 from fer import EXPRESSIONS
 from fer.expressions import EXPRESSION_NAMES
 from fer.rows import COLUMNS, read_rows
+from fer.sample import SAMPLE_VIDEO
 from fer.web import advice, live, panel, seats, signalling
-from fer.web.sample import SAMPLE_VIDEO
 from fer.web.stream import LiveStream
 from fer.web.visit import Visit
 from tests.browser import (

@@ -18,9 +18,9 @@ from fer import EXPRESSIONS, SourceError
 from fer.films import FilmTask
 from fer.recording import open_again
 from fer.rows import COLUMNS, read_rows
+from fer.sample import SAMPLE_VIDEO
 from fer.web import video
 from fer.web.limits import check_film
-from fer.web.sample import SAMPLE_VIDEO
 from fer.web.uploads import plain
 from fer.web.work import FilmWork
 from tests.browser import PHONE, chromium, fetch, open_page, upload

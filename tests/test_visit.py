@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from aiortc import VideoStreamTrack
 
+from fer.sample import SAMPLE_PHOTOS
 from fer.web import memory
 from fer.web.relay import AnsweredTrack
-from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import empty
 from fer.web.visit import Visit, _Caretaker
 from tests.browser import chromium, open_page, settle, upload

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from fer.cli import check, media, models, score, training
-from fer.cli.shared import say
+from fer.command_line import say
 from fer.errors import FerError
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from fer.cli.shared import INTERRUPTED
+from fer.command_line import INTERRUPTED
 
 
 @contextmanager

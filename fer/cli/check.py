@@ -1,11 +1,11 @@
 """The command that says whether faces can be read with what is installed."""
 
 from fer.annotation import describe
-from fer.cli.shared import Model
+from fer.command_line import Model
 from fer.errors import ModelError, SourceError
 from fer.media import open_source
 from fer.pipeline import ExpressionPipeline
-from fer.web.sample import SAMPLE_VIDEO
+from fer.sample import SAMPLE_VIDEO
 
 
 def check(model: Model = None) -> None:

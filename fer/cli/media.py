@@ -22,8 +22,8 @@ from rich.text import Text
 
 from fer.annotation import ExpressionAnnotator, FaceView, describe
 from fer.cli._interrupts import stoppable
-from fer.cli.shared import Faces, Model, open_console, say
 from fer.clock import clock
+from fer.command_line import Faces, Model, open_console, say
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, reason, refuse_inputs, refuse_leftovers
 from fer.films import FilmSummary, FilmTask, read_film

@@ -9,7 +9,7 @@ import typer
 
 from fer.card import KERAS_FILE
 from fer.classification import resolve_model
-from fer.cli.shared import INTERRUPTED, load_keras, say
+from fer.command_line import INTERRUPTED, load_keras, say
 from fer.errors import ModelError
 
 data_app = typer.Typer(

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from fer.cli.shared import INTERRUPTED, Model, say
+from fer.command_line import INTERRUPTED, Model, say
 from fer.cores import usable_cores
 from fer.errors import OutputError, SourceError
 from fer.files import find_files, refuse_inputs

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from fer.card import LITERT_FILE
 from fer.classification import resolve_model
-from fer.cli.shared import INTERRUPTED, Data, load_keras, open_console, say
+from fer.command_line import INTERRUPTED, Data, load_keras, open_console, say
 from fer.errors import DatasetError
 from fer.expressions import EXPRESSION_NAMES
 from fer.training.recipes import PRECISIONS, Recipe, Step, choose_recipe

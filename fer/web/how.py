@@ -9,9 +9,9 @@ import supervision as sv
 from fer.detection import HaarFaceDetector
 from fer.pictures import read_picture
 from fer.pipeline import ExpressionPipeline
+from fer.sample import SAMPLE_PHOTOS
 from fer.web import figures, quality, steps
 from fer.web.look import chosen_faces
-from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.visit import LastFace, current_visit
 
 OWN = "Your last face"

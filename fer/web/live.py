@@ -11,6 +11,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer.classification import ExpressionClassifier
 from fer.errors import SourceError
+from fer.sample import SAMPLE_VIDEO
 from fer.web import connection, relay, signalling
 from fer.web.advice import NO_CAMERA, NO_MEDIA, REFUSED, advise, pulse_html
 from fer.web.look import choose_look
@@ -19,7 +20,6 @@ from fer.web.panel import NO_FRAME, Stream, follow
 from fer.web.player import FilmPlayer
 from fer.web.processor import running_streams
 from fer.web.recorder import offer_recording, show_recorder, tell_problem
-from fer.web.sample import SAMPLE_VIDEO
 from fer.web.seats import FULL, FullError, is_full
 from fer.web.settings import View, choose_camera, chosen_camera
 from fer.web.stream import LiveStream, current_stream

@@ -19,9 +19,9 @@ from fer.expressions import READABLE
 from fer.pictures import SUFFIXES, read_picture, write_picture
 from fer.pipeline import ExpressionPipeline
 from fer.rows import make_rows, open_rows
+from fer.sample import SAMPLE_PHOTOS
 from fer.web.faces import bars_html
 from fer.web.look import Look, choose_look, chosen_faces
-from fer.web.sample import SAMPLE_PHOTOS
 from fer.web.uploads import asked_for, download, empty, left_out, plain, short, take
 from fer.web.visit import LastFace, Visit, current_visit
 

@@ -11,12 +11,12 @@ from fer.containers import FILM_SUFFIXES
 from fer.errors import FerError
 from fer.expressions import EXPRESSION_NAMES
 from fer.films import NOT_CERTAIN, FilmTask
+from fer.sample import SAMPLE_VIDEO
 from fer.web import timeline
 from fer.web.charts import follow_film
 from fer.web.faces import bars_html
 from fer.web.limits import FORMATS, LIMITS, MAX_DECODED, MAX_MINUTES, Film, check_film
 from fer.web.look import choose_look
-from fer.web.sample import SAMPLE_VIDEO
 from fer.web.uploads import asked_for, download, empty, plain, short, take
 from fer.web.visit import Visit, current_visit
 from fer.web.work import FilmWork

@@ -1,4 +1,4 @@
-"""What several commands, and the windows, share."""
+"""What the commands and the windows share: their options, and how they end."""
 
 import os
 import sys
