@@ -23,7 +23,7 @@ def fill(times, size):
         library.free(buffer)
 
 def work():
-    fill(1, 8 * 2**20)  # by the largest the C library chooses what it keeps
+    fill(1, 2**24)  # by the largest the C library chooses what it keeps
     fill(24, 2**19)
     filled.release()
     over.wait()

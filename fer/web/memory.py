@@ -13,7 +13,7 @@ from contextlib import suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h of the GNU C library has them
 _KEPT_BYTES = 2**20  # at the end of each arena
-_MAPPED_BYTES = 2**22  # and larger buffers are in none: to map each picture of a stream takes time
+_MAPPED_BYTES = 2**23  # more than a picture of 1080p, since to map each anew takes time
 _DELAY_S = 5.0  # until the connection of a stream that ended is closed too
 
 _due = threading.Lock()
