@@ -1,6 +1,7 @@
 """Annotated video out: H.264 in MP4, with the times and the sound of what it was made from."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -52,8 +53,12 @@ class VideoRecorder(OutputFile):
 
     def __init__(self, path: Path, source: str | None = None, formats: str = "") -> None:
         super().__init__(path, (".mp4",))
-        self._container = av.open(f"file:{self._partial}", "w", format="mp4", options=_MP4)
-        self._original = open_again(source, formats) if source else None
+        try:
+            self._original = open_again(source, formats) if source else None
+            self._container = av.open(f"file:{self._partial}", "w", format="mp4", options=_MP4)
+        except BaseException:
+            self._partial.unlink()
+            raise
         self._video: Any = None
         self._sound: Sound | None = None
         self._end_s = 0.0
@@ -97,17 +102,14 @@ class VideoRecorder(OutputFile):
                     self._encode(scene, time_s)
             except OSError as error:  # for the thread that writes
                 self._error = error
-            except Exception as error:  # no other may cost what was recorded until then
-                self._error = OSError(f"{type(error).__name__}: {error}")
-                self._error.__cause__ = error
 
     def _encode(self, scene: npt.NDArray[np.uint8] | None, time_s: float) -> None:
         """Encode a frame, or what is left, and the sound up to a time."""
-        frame = None
-        if scene is not None:
-            frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
-            frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
         with _as_os_errors():
+            frame = None
+            if scene is not None:
+                frame = av.VideoFrame.from_ndarray(self._to_yuv(scene), format="yuv420p")
+                frame.pts, frame.time_base = round(time_s / _CLOCK), _CLOCK
             self._container.mux(self._video.encode(frame))
             for packets in self._sound.until(time_s) if self._sound else ():
                 self._container.mux(packets)
@@ -142,15 +144,11 @@ class VideoRecorder(OutputFile):
 
     def _finish(self) -> bool:
         try:
-            if self._thread.is_alive():
-                self._work.put(None)
-                self._thread.join()
-                if not self._failed:
-                    if self._error:
-                        raise self._error
-                    self._encode(None, self._end_s)
-            with _as_os_errors():
-                self._container.close()
+            try:
+                self._finish_encoding()
+            finally:
+                with _as_os_errors():
+                    self._container.close()
         finally:
             with suppress(OSError):  # as of a folder that has vanished
                 cut_off_half_piece(self._partial)
@@ -158,14 +156,29 @@ class VideoRecorder(OutputFile):
                 self._original.close()
         return self._video is not None
 
+    def _finish_encoding(self) -> None:
+        if not self._thread.is_alive():
+            return
+        self._work.put(None)
+        self._thread.join()
+        try:
+            self._encode(None, self._end_s)  # after an error too: x264 holds whole frames
+        finally:
+            if self._error:
+                raise self._error
+
 
 @contextmanager
 def _as_os_errors() -> Iterator[None]:
-    """Raise what FFmpeg says of a full disk, or of damaged sound, as `OSError`."""
+    """Raise what goes wrong as `OSError`: none may cost what was recorded until then."""
     try:
         yield
-    except av.FFmpegError as error:
+    except av.FFmpegError as error:  # as of a full disk, or of damaged sound
         raise OSError(error.errno, error.strerror) from error
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def open_again(source: str, formats: str = "") -> Any:
@@ -179,7 +192,7 @@ def open_again(source: str, formats: str = "") -> Any:
         The input of PyAV, for which the caller cares; None for a camera and for
         a live stream, which would be at another time.
     """
-    if camera_number(source) is not None or not ("://" in source or Path(source).is_file()):
+    if camera_number(source) is not None or not ("://" in source or os.path.isfile(source)):
         return None
     try:
         original = open_container(source, formats=formats)

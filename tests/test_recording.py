@@ -1,5 +1,6 @@
 """Annotated video: its times, its sound, and what is left when its making is broken off."""
 
+import math
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer import sound
+from fer import recording, sound
 from fer.errors import OutputError, SourceError
 from fer.media import open_source
 from fer.recording import VideoRecorder
@@ -344,6 +345,62 @@ def test_what_was_recorded_is_kept_whatever_goes_wrong(tmp_path, monkeypatch):
     assert number < 60, "it is told at once"
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert 40 < len(read(tmp_path / "a.mp4")[0]) <= 51
+
+
+def descriptors(path):
+    """How many descriptors of this process are open on a file."""
+    return sum(os.path.realpath(one) == str(path) for one in Path("/proc/self/fd").glob("*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+@pytest.mark.parametrize("frames", [2, 9, 50])
+def test_a_fault_in_the_last_frame_costs_that_frame_alone(tmp_path, monkeypatch, frames):
+    to_yuv, left = VideoRecorder._to_yuv, [None] * frames
+
+    def fail_at_last(self, scene):
+        left.pop()
+        if not left:
+            raise OverflowError("too far")
+        return to_yuv(self, scene)
+
+    monkeypatch.setattr(VideoRecorder, "_to_yuv", fail_at_last)
+    with (
+        pytest.raises(OutputError, match=r"a\.mp4 .* too far.* is kept"),
+        VideoRecorder(tmp_path / "a.mp4") as recorder,
+    ):
+        for number in range(frames):
+            recorder.write(FRAMES[number % 10], number / 10)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert descriptors(tmp_path / "a.mp4") == 0, "a full disk has its room back"
+    assert len(read(tmp_path / "a.mp4")[0]) == frames - 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_a_fault_after_the_last_frame_costs_no_frame(tmp_path, monkeypatch):
+    until = sound.Sound.until
+
+    def fail_at_end(self, time_s):
+        if time_s == math.inf:
+            raise OverflowError("too far")
+        return until(self, time_s)
+
+    monkeypatch.setattr(sound.Sound, "until", fail_at_end)
+    source = write_film(tmp_path / "film.mp4", even_times(1, 10))
+    with pytest.raises(OutputError, match=r"a\.mp4 .* too far.* is kept"):
+        record(tmp_path / "a.mp4", FRAMES, even_times(1, 10), str(source))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "film.mp4"]
+    assert descriptors(tmp_path / "a.mp4") == 0
+    assert len(read(tmp_path / "a.mp4")[0]) == len(FRAMES)
+
+
+def test_a_recording_that_cannot_begin_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(recording, "open_again", fail)
+    with pytest.raises(OSError, match="too many"):
+        VideoRecorder(tmp_path / "a.mp4", "film.mp4")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recording_on_a_full_disk_is_cut_where_its_last_piece_is_whole(tmp_path):
