@@ -75,8 +75,8 @@ class Played(NamedTuple):
 
     Attributes:
         scene: BGR image, uint8 of shape (H, W, 3).
-        detections: What `fer.ExpressionPipeline` said of it.
-        number: The frame's, from 0, those that were dropped included.
+        detections: What `fer.ExpressionPipeline` said of it; of no frame, the same without a row.
+        number: The frame's, from 0; those that were dropped, or are no frames, count too.
         time_s: The frame's, in seconds.
         due_s: When it is to be shown, on the clock of `time.monotonic`; 0 for now.
         lost: It is no frame: it says that the camera is lost.
@@ -112,13 +112,15 @@ def play(
     """
     pace = Pace()
     annotator: ExpressionAnnotator | None = None
+    annotated_height, detections = 0, sv.Detections.empty()
     size, lost = CAMERA_SIZE, False
     for number, (frame, time_s) in enumerate(frames):
         if frame is None:
             again_s = time.monotonic() + RETRY_S * lost
             lost = True
             pipeline.reset()
-            yield Played(no_picture(size), sv.Detections.empty(), number, time_s, again_s, lost)
+            nobody: sv.Detections = detections[:0]  # type: ignore[assignment]
+            yield Played(no_picture(size), nobody, number, time_s, again_s, lost)
             continue
         size, lost = (frame.shape[1], frame.shape[0]), False
         due_s = 0.0 if live else pace.due(time_s)
@@ -127,7 +129,8 @@ def play(
         if mirror:  # before anything is drawn, or the letters would be mirrored too
             frame = np.ascontiguousarray(frame[:, ::-1])
         detections = pipeline(frame, time_s)
-        annotator = annotator or make_annotator(frame.shape[0])
+        if annotator is None or annotated_height != size[1]:  # a camera may come back larger
+            annotator, annotated_height = make_annotator(size[1]), size[1]
         yield Played(annotator.annotate(frame, detections), detections, number, time_s, due_s)
 
 

@@ -22,8 +22,9 @@ class ReturningSource(Closable):
     """A source whose camera may be lost, and found again, in the middle of it.
 
     Iterating gives the frames with their times, which go on over a gap; and None with the time
-    where a lost camera is still missing. Whoever gets that waits for `RETRY_S` before asking for
-    more: then the camera is looked for again. Anything but a camera ends as it always does.
+    where a lost camera is missing: it is looked for as soon as more is asked for. So whoever gets
+    None a second time waits for `RETRY_S` before asking again. Anything but a camera ends as it
+    always does.
 
     Args:
         source: As `fer.media.open_source` takes it.

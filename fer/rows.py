@@ -35,7 +35,8 @@ COLUMNS: dict[str, type] = {
 
 - ``source``: the file, camera or URL as it was named, but for what may be secret in a URL,
   as `fer.sources.public_name` takes it out.
-- ``frame``: number of the frame, from 0; ``time_s``: its time in seconds since
+- ``frame``: number of the frame, from 0; where a window shows "No picture" of a lost
+  camera, those pictures count too, and have no row. ``time_s``: its time in seconds since
   the beginning, by the clock of the stream. Both are 0 for a photograph.
 - ``face``: in a video the id that a face keeps while it is in view (−1 at
   first sight); in a photograph its number, from 0.

@@ -97,6 +97,32 @@ def test_a_camera_that_vanishes_is_looked_for_until_it_is_back(camera, monkeypat
     assert not player.is_alive() and camera[-1].closed
 
 
+def test_a_lost_camera_shows_no_face_by_the_schema_of_every_result():
+    frames = [(np.zeros((48, 64, 3), np.uint8), 0.0), (None, 1.0)]
+    seen, lost = playback.play(frames, SeesNothing(), live=True)
+    assert lost.lost and not len(lost.detections)
+    assert lost.detections.data.keys() == seen.detections.data.keys() != set()
+    assert lost.detections.data["scores"].shape == (0, 7)
+
+
+def test_what_is_drawn_has_the_size_that_a_camera_comes_back_with():
+    made = []
+
+    class Annotator:
+        def __init__(self, height):
+            made.append(height)
+
+        def annotate(self, frame, detections):
+            return frame
+
+    small, large = np.zeros((48, 64, 3), np.uint8), np.zeros((96, 128, 3), np.uint8)
+    frames = [small, small, None, large, large, small]
+    timed = [(frame, float(number)) for number, frame in enumerate(frames)]
+    played = playback.play(timed, SeesNothing(), live=True, make_annotator=Annotator)
+    assert [one.scene.shape[0] for one in played] == [48, 48, 48, 96, 96, 48]
+    assert made == [48, 96, 48]
+
+
 def test_a_player_that_is_stopped_does_not_wait_for_a_lost_camera(monkeypatch):
     cameras = [FakeCamera(3)]
 
