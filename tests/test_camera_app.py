@@ -315,9 +315,7 @@ def test_an_opencv_without_windows_is_said_in_one_line(monkeypatch, videos):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_name_that_is_too_long_is_said_in_one_line_and_leaves_no_recording(
-    monkeypatch, tmp_path
-):
+def test_a_name_that_is_too_long_is_said_in_one_line_and_leaves_no_recording(monkeypatch, tmp_path):
     monkeypatch.setattr(camera_app, "require_display", lambda: None)
     out = tmp_path / "out.mp4"
     result = CliRunner().invoke(_typer(), ["--source", f"{'x' * 300}.mp4", "--record", str(out)])

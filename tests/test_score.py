@@ -40,7 +40,7 @@ def sources(rows):
 
 
 def errors(rows):
-    path = rows.with_name("errors.csv")
+    path = rows.with_name(f"{rows.stem}.errors.csv")
     return {os.path.basename(row["source"]): row["error"] for row in read_rows(path)}
 
 
@@ -83,7 +83,7 @@ def test_run_again_it_skips_what_is_done_and_retries_what_failed(fer, folder, tm
     done = fer("score", folder, "--rows", rows)
     assert (done.code, list(read_rows(rows))) == (0, after)
     assert "0 files read" in done.out and "4 had been" in done.out
-    assert not rows.with_name("errors.csv").exists()
+    assert not rows.with_name("rows.errors.csv").exists()
 
 
 def test_a_path_that_is_not_there_is_said_before_anything_is_read(fer, folder, tmp_path):
@@ -93,10 +93,22 @@ def test_a_path_that_is_not_there_is_said_before_anything_is_read(fer, folder, t
 
 
 def test_somebody_elses_errors_are_not_replaced(fer, folder, tmp_path):
-    (tmp_path / "errors.csv").write_text("when,what\n")
+    (tmp_path / "rows.errors.csv").write_text("when,what\n")
     done = fer("score", folder, "--rows", tmp_path / "rows.csv", "--workers", 1)
-    assert done.is_one_sentence("errors.csv is of another kind", "move it away")
-    assert (tmp_path / "errors.csv").read_text() == "when,what\n"
+    assert done.is_one_sentence("rows.errors.csv is of another kind", "move it away")
+    assert (tmp_path / "rows.errors.csv").read_text() == "when,what\n"
+
+
+def test_two_files_of_rows_in_one_folder_keep_what_each_tells(fer, folder, tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    write_cut_film(folder / "cut.mkv")
+    done = fer("score", folder / "cut.mkv", "--rows", first, "--workers", 1)
+    assert done.is_one_sentence("1 file could not be read, or only in part", "first.errors.csv")
+    assert fer("score", folder / "a" / "hopper.png", "--rows", second, "--workers", 1).code == 0
+    done = fer("score", folder / "cut.mkv", "--rows", first, "--workers", 1)
+    assert done.is_one_sentence("1 file could not be read, or only in part", "first.errors.csv")
+    assert "only in part" in errors(first)["cut.mkv"]
+    assert not (tmp_path / "second.errors.csv").exists()
 
 
 def test_what_can_be_read_of_truncated_videos_is_kept_and_not_tried_again(fer, folder, tmp_path):
@@ -253,7 +265,7 @@ def crash(file, *_):
 
 
 def test_a_file_that_kills_its_reader_is_a_failure_and_not_the_end(folder, tmp_path):
-    rows, told = tmp_path / "rows.csv", tmp_path / "errors.csv"
+    rows, told = tmp_path / "rows.csv", tmp_path / "rows.errors.csv"
     run = scoring.ScoreRun(rows, told, score_worker.Settings())
     files = [folder / "astronaut.jpg", folder / "killer.jpg", folder / "a" / "hopper.png"]
     with pytest.MonkeyPatch.context() as patch:
@@ -296,7 +308,6 @@ def test_what_cannot_be_begun_is_said_in_one_sentence(fer, folder, tmp_path):
         (tmp_path / "no" / "rows.csv", "no such file or directory"),
         (tmp_path / "rows.txt", "ends in"),
         (tmp_path / "other.csv", "choose another name"),
-        (tmp_path / "errors.csv", "choose another name"),
     ]:
         done = fer("score", folder, "--rows", where)
         assert done.is_one_sentence(where.name, words), done.err

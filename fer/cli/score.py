@@ -18,8 +18,6 @@ from fer.pipeline import ExpressionPipeline
 from fer.score_worker import Settings
 from fer.scoring import SUFFIXES, ScoreRun
 
-_ERRORS_FILE = "errors.csv"
-
 
 def score(
     paths: Annotated[list[Path], typer.Argument(help="Photographs, videos and folders of them.")],
@@ -35,12 +33,12 @@ def score(
     """Name what the faces in whole folders of photographs and videos show, in a file of rows.
 
     Run it again and it goes on: what is in the file of rows is done, and what
-    could not be read, which errors.csv beside it tells, is tried once more. Of a
-    damaged video the rows end where it could be read no further; that is told too,
-    and it counts as done.
+    could not be read is tried once more. A file beside it tells that: faces.errors.csv
+    for faces.parquet. Of a damaged video the rows end where it could be read no
+    further; that is told too, and it counts as done.
     """
-    errors = rows.with_name(_ERRORS_FILE)
-    _refuse_errors(errors, rows)
+    errors = rows.with_name(f"{rows.stem}.errors.csv")
+    _refuse_errors(errors)
     gone = [str(path) for path in paths if not path.exists()]
     if gone:
         raise SourceError(f"{', '.join(gone)} does not exist; expected files and folders to read.")
@@ -60,10 +58,8 @@ def score(
         raise typer.Exit(INTERRUPTED if stopped else 1)
 
 
-def _refuse_errors(errors: Path, rows: Path) -> None:
+def _refuse_errors(errors: Path) -> None:
     """Check that what goes wrong can be told without replacing something else."""
-    if rows == errors:
-        raise OutputError(f"{rows} is where it is told what went wrong: choose another name.")
     if errors.is_file() and not errors.read_bytes().startswith(b"source,error\n"):
         raise OutputError(f"{errors} is of another kind and would be replaced: move it away.")
 
