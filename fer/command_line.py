@@ -12,6 +12,7 @@ from rich.console import Console
 
 from fer.annotation import FaceView
 from fer.errors import FerError
+from fer.files import reason
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C has ended, as shells have it."""
@@ -61,17 +62,25 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
+def say_why(error: FerError | OSError) -> None:
+    """Tell a person what an error says, and of the system's which file it is about."""
+    if isinstance(error, FerError):
+        say(str(error))
+    else:
+        say(f"{error.filename}: {reason(error)}." if error.filename else f"{reason(error)}.")
+
+
 @contextmanager
 def ending_in_words() -> Iterator[None]:
     """End a window's program by one sentence and exit code 1, or by 130 after Ctrl-C.
 
     Raises:
-        typer.Exit: The block raised a `FerError`, or Ctrl-C came.
+        typer.Exit: The block raised a `FerError` or an `OSError`, or Ctrl-C came.
     """
     try:
         yield
-    except FerError as error:
-        say(str(error))
+    except (FerError, OSError) as error:
+        say_why(error)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -226,7 +226,7 @@ def test_full_disk_is_one_sentence(
         *("train", "--data", data, "--network", "tiny", "--epochs", 2, "--out", tmp_path / "run")
     )
     assert result.is_one_sentence()
-    assert result.err == f"{tmp_path / 'run'}: No space left on device.\n"
+    assert result.err == f"{tmp_path / 'run'}: no space left on device.\n"
 
 
 def test_interrupted_training_says_how_to_go_on(

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from fer.cli import check, media, models, score, training
-from fer.command_line import say
+from fer.command_line import say, say_why
 from fer.errors import FerError
 
 app = typer.Typer(
@@ -33,11 +33,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         app(prog_name="python -m fer")
-    except FerError as error:
-        say(str(error))
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        say(f"{place}{error.strerror or str(error).splitlines()[0]}.")
+    except (FerError, OSError) as error:
+        say_why(error)
     except ModuleNotFoundError as error:
         say(f'{error.name} is missing; training needs: pip install -e ".[train]"')
     else:
