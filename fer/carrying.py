@@ -12,7 +12,6 @@ from fer.places import Boxes, find_places
 CARRY_S = 0.2
 """Seconds for which a face is carried on until a search has to find it again."""
 
-_MOST_FRAMES = 6  # the same, where time stands still
 _FAR = 0.25  # of its side: so far from where it was found it has to be searched again
 
 ALIKE = 0.93
@@ -37,13 +36,12 @@ class _Template(NamedTuple):
     tilt: float
     found: Boxes
     found_s: float
-    frames: int = 0
     alike: float = 1.0
 
     def lasts(self, time_s: float) -> bool:
         """Whether no search is due yet."""
         near = np.abs(self.box - self.found).max() <= _FAR * (self.box[2] - self.box[0])
-        young = time_s - self.found_s <= CARRY_S and self.frames <= _MOST_FRAMES
+        young = time_s - self.found_s <= CARRY_S
         return bool(near) and young and self.alike >= ALIKE
 
 
@@ -128,5 +126,5 @@ def _match(frame: npt.NDArray[np.uint8], template: _Template) -> _Template | Non
             _, most, _, corner = cv2.minMaxLoc(alike)
             if most >= NEARLY_ALIKE:
                 box = place.restore(np.array([*corner, *np.add(corner, TEMPLATE_SIDE)], np.float32))
-                return template._replace(box=box, frames=template.frames + 1, alike=most)
+                return template._replace(box=box, alike=most)
     return None

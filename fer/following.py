@@ -28,8 +28,6 @@ again."""
 DOUBT_S = 0.1
 """The same for one that did not look like itself."""
 
-_LEAST_FRAME_S = 1 / 120  # that a frame counts for, where time stands still
-
 _ELSEWHERE_IOU = 0.1  # of boxes that are not of the same face, at most
 
 Boxes = npt.NDArray[np.number[Any]]
@@ -46,16 +44,13 @@ class FaceFollower:
 
     Args:
         detector: What searches.
-
-    Attributes:
-        seen_s: Time of the last frame in seconds.
     """
 
     def __init__(self, detector: HaarFaceDetector) -> None:
         self._detector = detector
         self._carrier = FaceCarrier()
         self._tracker = FaceTracker()
-        self.seen_s = self._asked_s = -math.inf
+        self._seen_s = self._asked_s = -math.inf
         self._turns, self._bands = 0.0, cycle(BANDS)
 
     def __call__(
@@ -65,7 +60,7 @@ class FaceFollower:
 
         Args:
             frame: BGR image, uint8 of shape (H, W, 3).
-            time_s: When it was taken, in seconds. It must not run backwards.
+            time_s: When it was taken, in seconds, later than the last.
             search_always: Search the whole of this frame, and keep the faces
                 that are missed, as `fer.tracking.FaceTracker` covers them.
 
@@ -75,7 +70,7 @@ class FaceFollower:
         placed = self._find_again(frame, *self._carrier(frame, time_s))
         front, aside = self._look_near(frame, placed)
         bands = self._due(time_s, len(front) + len(aside), search_always)
-        self.seen_s = time_s
+        self._seen_s = time_s
         if bands:
             hints = _elsewhere(self._detector.hint(frame, bands).xyxy, front.xyxy, SAME_FACE_IOU)
             new = _elsewhere(self._detector.look(frame, hints).xyxy, front.xyxy, SAME_FACE_IOU)
@@ -130,8 +125,7 @@ class FaceFollower:
         known, misses = len(self._tracker.known), self._tracker.misses
         all_there = 0 < known <= found and not misses
         round_s = FULL_SEARCH_S if all_there else EMPTY_SEARCH_S
-        frame_s = max(time_s - self.seen_s, _LEAST_FRAME_S)
-        turns = self._turns + len(BANDS) * frame_s / round_s
+        turns = self._turns + len(BANDS) * (time_s - self._seen_s) / round_s
         turns = min(len(BANDS), math.inf if search_always else turns)
         self._turns = turns % 1
         return list(islice(self._bands, int(turns)))

@@ -1,5 +1,6 @@
 """From a frame to the expressions of its faces."""
 
+import math
 import time
 from pathlib import Path
 
@@ -26,6 +27,8 @@ DARK_FRAME_BELOW = 25.0
 
 SMALL_BELOW = 40.0
 """Side of a face, in pixels, under which there is less to see than the network knows."""
+
+_LEAST_FRAME_S = 1 / 120  # that a frame counts for, where time stands still
 
 
 class ExpressionPipeline:
@@ -72,6 +75,7 @@ class ExpressionPipeline:
         self.follower = FaceFollower(self.detector)
         self.smoother = ScoreSmoother()
         self.holder = LabelHolder()
+        self._given_s, self._ahead_s = -math.inf, 0.0
 
     def __call__(self, frame: npt.NDArray[np.uint8], time_s: float | None = None) -> sv.Detections:
         """Read one frame.
@@ -80,7 +84,7 @@ class ExpressionPipeline:
             frame: BGR image, uint8 of shape (H, W, 3).
             time_s: When the frame was taken, in seconds; by default now. A
                 file's frames want their own times. A time before the last
-                frame's begins another stream.
+                frame's begins another stream; the same again counts for 1/120 s.
 
         Returns:
             A row for each face, with `xyxy` in pixels; `tracker_id`, which lasts
@@ -100,9 +104,7 @@ class ExpressionPipeline:
         validate_frame(frame)
         if not self._live:
             return self._read_photo(frame)
-        time_s = time.monotonic() if time_s is None else time_s
-        if time_s < self.follower.seen_s:  # a film begins again
-            self.reset()
+        time_s = self._advance(time.monotonic() if time_s is None else time_s)
         faces = self.follower(frame, time_s, search_always=self.search_always)
         ids, read = np.asarray(faces.tracker_id), faces.data["read"]
         crops = straighten(crop_faces(frame, faces.xyxy), faces.data["tilt"])
@@ -112,6 +114,15 @@ class ExpressionPipeline:
         scores = self.smoother(scores, ids, time_s)
         labels = self.holder(scores, ids, time_s)
         return _described(faces, crops, labels, scores, maps)
+
+    def _advance(self, time_s: float) -> float:
+        """Take in a frame's time; return the stream's own, which does not stand still."""
+        if time_s < self._given_s:  # a film begins again
+            self.reset()
+        if time_s == self._given_s:
+            self._ahead_s += _LEAST_FRAME_S
+        self._given_s = time_s
+        return time_s + self._ahead_s
 
     def _read_photo(self, frame: npt.NDArray[np.uint8]) -> sv.Detections:
         faces = self.detector(frame)

@@ -174,14 +174,6 @@ def test_a_hit_that_is_no_face_is_not_carried_on(monkeypatch, search_always):
     assert sum(shown) == 0
 
 
-def test_where_time_stands_still_a_face_is_searched_again_all_the_same():
-    frame, boxes = shot(STILL)
-    carrier = FaceCarrier()
-    carrier.keep(frame, found(boxes), 0.0)
-    carried = [len(carrier(frame, 0.0)[0]) for _ in range(20)]
-    assert 1 < sum(carried) < 10
-
-
 @pytest.mark.parametrize(
     ("hits", "expected"),
     [

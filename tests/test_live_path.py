@@ -264,12 +264,25 @@ def test_a_film_that_begins_again_is_read_again():
         assert results[-1].tracker_id[0] != UNKNOWN_ID
 
 
-@pytest.mark.filterwarnings("ignore:OCSORTTracker. duplicate timestamp")
-def test_faces_are_found_where_time_stands_still():
+def test_faces_come_and_go_where_time_stands_still():
+    face = next(FaceVideo((ASTRONAUT,), seconds=0.1, noise=0).frames())
+    empty = np.full_like(face, 90)
+    pipeline = ExpressionPipeline()
+    pipeline(empty, 0.0)
+    there = [pipeline(face, 0.0) for _ in range(120)]
+    assert there[-1].tracker_id.tolist() == [0]
+    assert sum(map(len, there)) > 100
+    gone = [pipeline(empty, 0.0) for _ in range(120)]
+    assert not any(map(len, gone[60:]))
+
+
+def test_a_film_whose_time_stood_still_goes_on_and_begins_again():
     face = next(FaceVideo((ASTRONAUT,), seconds=0.1, noise=0).frames())
     pipeline = ExpressionPipeline()
-    pipeline(np.full_like(face, 90), 0.0)
-    assert any(len(pipeline(face, 0.0)) for _ in range(30))
+    for time_s in [0.0] * 60 + [0.1, 0.1, 0.2]:
+        assert pipeline(face, time_s).tracker_id.tolist() in ([-1], [0])
+    assert pipeline(face, 0.3).tracker_id.tolist() == [0]
+    assert pipeline(face, 0.2).tracker_id.tolist() == [UNKNOWN_ID], "another stream"
 
 
 def finds_at_once(search_always: bool, frames_before: int) -> bool:
