@@ -212,7 +212,7 @@ def test_output_that_cannot_be_written_is_one_sentence(
     ):
         result = fer(*arguments)
         assert result.is_one_sentence()
-        assert "Not a directory" in result.err
+        assert "not a directory" in result.err
 
 
 def test_full_disk_is_one_sentence(
