@@ -175,6 +175,15 @@ def _described(
             "class_name": np.array(EXPRESSION_NAMES)[labels],
             "scores": scores,
             "state": state,
-            "attention": straighten(attend(maps, labels), -tilts),
+            "attention": _turned_back(attend(maps, labels), tilts),
         },
     )
+
+
+def _turned_back(
+    attention: npt.NDArray[np.float32], tilts: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    """Lay the attention of straightened crops over the faces as they are tilted, 0 to 1 again."""
+    turned = straighten(attention, -tilts)
+    most = turned.max(axis=(1, 2), keepdims=True, initial=0)  # less: to turn it blurs it
+    return np.asarray(turned / np.where(most > 0, most, 1), np.float32)

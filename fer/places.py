@@ -102,12 +102,13 @@ def tilt_boxes(boxes: Boxes, tilt: float, shape: tuple[int, ...]) -> Boxes:
     turn = _rotation(shape, tilt)
     corners = boxes.reshape(-1, 2, 2)
     middles = corners.mean(axis=1, keepdims=True)
-    moved = middles @ turn[:, :2].T + turn[:, 2]
+    # Boxes count from the first pixel's edge, turns from its middle.
+    moved = (middles - 0.5) @ turn[:, :2].T + turn[:, 2] + 0.5
     return np.asarray((corners + moved - middles).reshape(-1, 4), np.float32)
 
 
 def _rotation(shape: tuple[int, ...], degrees: float) -> npt.NDArray[np.float64]:
-    """Turn about the middle of a picture, against the clock."""
+    """Turn about the middle of a picture, against the clock, as `cv2.warpAffine` counts pixels."""
     height, width = shape
     return np.asarray(cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1))
 
