@@ -26,16 +26,18 @@ from fer.sample import SAMPLE_PHOTOS
 from fer.smoothing import ScoreSmoother
 from fer.web import connection
 from tests.browser import chromium, open_page, says_happy, start, upload
-from tests.requirements import require
+from tests.requirements import missing, require
 from tests.streamlit_server import ROOT, Server, answers, browser_arguments, free_port
 from tests.waiting import PATIENCE_S, wait_for
 
 DEPLOY = ROOT / "deploy"
 NAME = "fer.example.org"
-# ProtectSystem=strict and PrivateTmp=yes of the service, for the command that follows the folder.
+# ProtectSystem=strict and PrivateTmp=yes of the service, for the command that follows the folder,
+# which may lie on a mount of its own.
 LOCK = """
-mount -o remount,bind,ro / && mount -t tmpfs none /tmp && mount -t tmpfs none /var/tmp || exit
-! touch "$1/written" 2>/dev/null && shift && exec "$@"
+mount --rbind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -o remount,bind,ro / || exit
+mount -t tmpfs none /tmp && mount -t tmpfs none /var/tmp || exit
+cd "$1" && [ ! -w . ] && shift && exec "$@"
 """
 KEEP_VIOLATIONS = """
 window.violations = [];
@@ -189,9 +191,13 @@ def locked_page(log: Path) -> Iterator[str]:
     unit = (DEPLOY / "fer.service").read_text(encoding="utf-8")
     temporary = dict(re.findall(r"^Environment=(TMPDIR)=(.*)", unit, re.MULTILINE))
     start = re.search(r"^ExecStart=\S+ (.*)--server.port=8501$", unit, re.MULTILINE)[1].split()
-    lock = [require("unshare"), "--map-root-user", "--mount", "sh", "-c", LOCK, "sh", ROOT]
-    if subprocess.run([*lock, "true"], capture_output=True).returncode:
-        pytest.skip("nobody may make a file system read-only here")
+    apart = [require("unshare"), "--map-root-user", "--mount"]
+    if subprocess.run([*apart, "true"], capture_output=True).returncode:
+        pytest.skip("nobody may mount anything here")
+    lock = [*apart, "sh", "-c", LOCK, "sh", ROOT]
+    locked = subprocess.run([*lock, "true"], capture_output=True, text=True)
+    if locked.returncode:
+        missing(f"{ROOT} cannot be made read-only: {locked.stderr}")
     port = free_port()
     lock += [require("setpriv"), "--no-new-privs", "--bounding-set=-all", sys.executable]
     with open(log, "wb") as output:
