@@ -14,12 +14,15 @@ from tests.waiting import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script of the shell")
 
-# Makes an environment that is this one; installs for as long as there is a file "hold".
+# Makes an environment whose Python is this one; installs for as long as there is a file "hold".
 UV = f"""#!/bin/sh
 case $1 in
 venv)
     mkdir -p .venv/bin
-    printf '#!/bin/sh\nexec "{sys.executable}" "$@"\n' >.venv/bin/python
+    cat >.venv/bin/python <<'END'
+#!/bin/sh
+exec "{sys.executable}" -c "import sys; sys.prefix = 'its own'; $2"
+END
     chmod +x .venv/bin/python
     ;;
 pip)

@@ -216,22 +216,22 @@ def test_a_viewer_who_takes_nothing_any_more_is_gone(monkeypatch: pytest.MonkeyP
         viewer.close()
 
 
-def test_many_viewers_who_take_nothing_do_not_hold_up_the_others() -> None:
+def test_many_viewers_who_take_nothing_do_not_hold_up_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flask_app, "STALLED_S", 2 * PATIENCE_S)  # for which nobody waits
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     camera = Camera([noise])
     with serving(camera) as url, ExitStack() as standing:
         for _ in range(30):
             standing.enter_context(closing(connect(url)))
 
-        def read(_: int) -> float:
+        def read(_: int) -> int:
             with opened(f"{url}/stream.mjpg") as response:
-                begun = time.monotonic()
-                assert len([*itertools.islice(pictures(response), 15)]) == 15
-                return time.monotonic() - begun
+                return len([*itertools.islice(pictures(response), 15)])
 
         with ThreadPoolExecutor(10) as readers:
-            slowest = max(readers.map(read, range(10)))
-        assert slowest < flask_app.STALLED_S, "nobody waits until the others are given up"
+            assert list(readers.map(read, range(10))) == [15] * 10
         assert camera.opened == 1
         assert health(url)[1]["viewers"] >= 30
 
