@@ -33,7 +33,7 @@ FOUR = tuple(
 FAST = replace(ASTRONAUT, sway=(200, 60), period_s=2)
 
 # What the frontal cascade can do; each with the share of frames in which every
-# face has to be found. Turned further in the plane than 15 degrees it is lost.
+# face has to be found. Faces that tilt further are in test_detection.py.
 VARIATIONS = {
     "plain": (FaceVideo((ASTRONAUT,)), 0.95),
     "another person": (FaceVideo((HOPPER,), seed=1), 0.95),
