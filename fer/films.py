@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
@@ -113,7 +114,8 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
         SourceError: The film cannot be read, or only in part.
     """
     pipeline = ExpressionPipeline(model, search_always=task.hides)
-    annotator: ExpressionAnnotator | None = None
+    # Another where a film changes its size.
+    annotator = lru_cache(1)(lambda height: ExpressionAnnotator(height, task.faces, task.attention))
     with (
         open_outputs(task.source, task.copy, task.rows, task.formats) as (copy, table),
         open_source(task.source, task.max_pixels, task.formats) as source,
@@ -128,8 +130,7 @@ def read_film(task: FilmTask, model: str | Path | None = None) -> Generator[list
                 if table:
                     table.write(rows)
             if copy:
-                annotator = annotator or ExpressionAnnotator(len(frame), task.faces, task.attention)
-                copy.write(annotator.annotate(frame, detections), time_s)
+                copy.write(annotator(len(frame)).annotate(frame, detections), time_s)
             if number % task.every == 0:
                 yield rows
         if copy:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,8 +112,8 @@ def play(
         Of a file those that are not too late.
     """
     pace = Pace()
-    annotator: ExpressionAnnotator | None = None
-    annotated_height, detections = 0, sv.Detections.empty()
+    annotator = lru_cache(1)(make_annotator)  # another where a camera comes back larger
+    detections = sv.Detections.empty()
     size, lost = CAMERA_SIZE, False
     for number, (frame, time_s) in enumerate(frames):
         if frame is None:
@@ -129,9 +130,8 @@ def play(
         if mirror:  # before anything is drawn, or the letters would be mirrored too
             frame = np.ascontiguousarray(frame[:, ::-1])
         detections = pipeline(frame, time_s)
-        if annotator is None or annotated_height != size[1]:  # a camera may come back larger
-            annotator, annotated_height = make_annotator(size[1]), size[1]
-        yield Played(annotator.annotate(frame, detections), detections, number, time_s, due_s)
+        scene = annotator(len(frame)).annotate(frame, detections)
+        yield Played(scene, detections, number, time_s, due_s)
 
 
 class Result(NamedTuple):
