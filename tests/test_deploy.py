@@ -33,11 +33,11 @@ from tests.waiting import PATIENCE_S, wait_for
 DEPLOY = ROOT / "deploy"
 NAME = "fer.example.org"
 # ProtectSystem=strict and PrivateTmp=yes of the service, for the command that follows the folder,
-# which may lie on a mount of its own.
+# which may lie on a mount of its own, or in what becomes the private folder.
 LOCK = """
-mount --rbind "$1" "$1" && mount -o remount,bind,ro "$1" && mount -o remount,bind,ro / || exit
+mount --rbind "$1" /mnt && mount -o remount,bind,ro /mnt && mount -o remount,bind,ro / || exit
 mount -t tmpfs none /tmp && mount -t tmpfs none /var/tmp || exit
-cd "$1" && [ ! -w . ] && shift && exec "$@"
+mkdir -p "$1" && mount --rbind /mnt "$1" && cd "$1" && [ ! -w . ] && shift && exec "$@"
 """
 KEEP_VIOLATIONS = """
 window.violations = [];

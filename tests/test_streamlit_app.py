@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -186,9 +187,10 @@ def test_stop_and_start_again_work_any_number_of_times(camera: Path, server: Ser
 def test_a_browser_that_is_killed_frees_its_place_within_a_minute_and_leaves_nothing_behind(
     camera: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the browser that is killed
     with (
         running_page(tmp_path / "log.txt", environment={"FER_MAX_VIEWERS": "1"}) as server,
+        # Of the browser that is killed; a socket's path has to be short.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         chromium(*browser_arguments(camera)) as browser,
     ):
         # STOP ends a stream at once; that a browser is gone is noticed in half a minute.
@@ -196,6 +198,7 @@ def test_a_browser_that_is_killed_frees_its_place_within_a_minute_and_leaves_not
         press(page, "STOP")
         threads, descriptors = at_rest(server, streams=1), server.descriptors()
 
+        monkeypatch.setenv("TMPDIR", folder)
         vanish(["benchmarks.page_client", server.url], 1)
         vanished_s = time.monotonic()
         press(page, "START")
