@@ -219,10 +219,10 @@ def locked_page(log: Path) -> Iterator[str]:
 
 @pytest.mark.browser
 def test_the_page_needs_no_rights_and_no_disk_but_a_temporary_folder(
-    tmp_path: Path, camera: Path
+    tmp_path: Path, browser: Any
 ) -> None:
     log = tmp_path / "log.txt"
-    with locked_page(log) as url, chromium(*browser_arguments(camera)) as browser:
+    with locked_page(log) as url:
         page = open_page(browser, url)
         start(page)
         says_happy(page)
