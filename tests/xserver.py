@@ -41,9 +41,11 @@ def running_xserver(size: str = "800x600") -> Iterator[str]:
 @contextmanager
 def managing_windows(display: str) -> Iterator[None]:
     """A window manager, as desktops have one: without it OpenCV's Qt leaves some windows black."""
-    with subprocess.Popen([require("evilwm"), "-display", display]) as manager:
+    # A font that every X server has: it ends at once where its usual one is missing.
+    with subprocess.Popen([require("evilwm"), "-fn", "fixed", "-display", display]) as manager:
         try:
             yield
+            assert manager.poll() is None, "the window manager has ended"
         finally:
             manager.terminate()
 
